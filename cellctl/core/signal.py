@@ -1,0 +1,127 @@
+"""Signals, their samples, and the process image.
+
+The rule kept here: no value without quality and age. A reader is given a `Sample`, never a bare value,
+and a sample that grew old is turned into a bad one before anybody can take it for good.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+Value = bool | int | float | str
+
+#: A signal older than this counts as stale unless its profile says otherwise: the longest time in which a
+#: silent loss of communication may go unnoticed.
+STALE_AFTER_NS = 2_500_000_000
+
+
+class Quality(IntEnum):
+    """Severity of a sample, in the order of the two top bits of an OPC UA status code."""
+
+    GOOD = 0
+    UNCERTAIN = 1
+    BAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A declared point of a device.
+
+    `id` is ``device.name``; `type` one of ``bool int float text``; `low` and `high` bound what may be written
+    and what is credible when read, in `unit`; `safe` is the value forced when the cell holds, stops or aborts;
+    `verify` is the largest difference allowed between a written value and its readback (None: not read back).
+    """
+
+    id: str
+    type: str
+    unit: str = ""
+    writable: bool = False
+    low: float | None = None
+    high: float | None = None
+    safe: Value | None = None
+    verify: float | None = None
+    latch: str = ""
+    stale_after_ns: int = STALE_AFTER_NS
+    text: str = ""
+
+    @property
+    def device(self) -> str:
+        """The id of the device that the signal belongs to."""
+        return self.id.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """The signal's name within its device."""
+        return self.id.partition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One reading: value, quality, the source's time and the time of receipt (both ns UTC).
+
+    `value` is None only when no value was ever read. `reason` says why the quality is not good.
+    """
+
+    signal: str
+    value: Value | None
+    quality: Quality = Quality.GOOD
+    time_ns: int = 0
+    received_ns: int = 0
+    reason: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether the value may be acted upon."""
+        return self.quality is Quality.GOOD
+
+
+class Image:
+    """The process image: the last sample of every declared signal."""
+
+    def __init__(self, signals: Iterable[Signal]) -> None:
+        self.signals = {signal.id: signal for signal in signals}
+        self._samples = {name: Sample(name, None, Quality.BAD, reason="no value yet") for name in self.signals}
+        self._confirmed_ns: dict[str, int] = {}
+        self._of_device: dict[str, list[str]] = {}
+        for signal in self.signals.values():
+            self._of_device.setdefault(signal.device, []).append(signal.id)
+
+    def read(self, signal: str) -> Sample:
+        """The last sample of `signal`; KeyError for a name that was never declared."""
+        return self._samples[signal]
+
+    def take(self, sample: Sample) -> bool:
+        """Put a sample in; True if its value or quality differs from the one before. Unknown names are ignored."""
+        last = self._samples.get(sample.signal)
+        if last is None:
+            return False
+        self._samples[sample.signal] = sample
+        return sample.value != last.value or sample.quality is not last.quality
+
+    def confirm(self, device: str, now: int) -> None:
+        """Note that every signal of `device` still has the value last told (a subscription that is alive)."""
+        self._confirmed_ns[device] = now
+
+    def lose(self, device: str, now: int, reason: str) -> list[str]:
+        """Mark all signals of `device` bad, keeping their last values; the names that changed."""
+        self._confirmed_ns.pop(device, None)
+        return [name for name in self._of_device.get(device, ()) if self._spoil(name, now, reason)]
+
+    def expire(self, now: int) -> list[str]:
+        """Mark every good sample that is older than its signal allows as bad; the names that changed."""
+        expired = []
+        for name, sample in self._samples.items():
+            if sample.quality is Quality.BAD:
+                continue
+            signal = self.signals[name]
+            seen_ns = max(sample.received_ns, self._confirmed_ns.get(signal.device, 0))
+            if now - seen_ns > signal.stale_after_ns and self._spoil(name, now, "stale: no news from the device"):
+                expired.append(name)
+        return expired
+
+    def _spoil(self, name: str, now: int, reason: str) -> bool:
+        sample = self._samples[name]
+        changed = sample.quality is not Quality.BAD
+        if changed or sample.reason != reason:
+            self._samples[name] = replace(sample, quality=Quality.BAD, received_ns=now, reason=reason)
+        return changed

@@ -1,0 +1,122 @@
+"""THE PORT: all that the author of a driver needs.
+
+A driver is one object per device with one coroutine. Its constructor parses addresses and does no I/O, so that
+`cellctl check` finds every wrong address; `run(link)` is ONE connection from connect to loss: connect, identify the
+device, tell `link.up`, then read and perform orders until the connection is lost, and say so by raising
+`DriverError`. The supervisor marks the device's signals bad, fails what was waiting, and calls `run` again after a
+growing pause: no driver retries, reconnects or replays by itself.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cellctl.core.messages import Call, CommandClass, Order, Outcome, Write
+from cellctl.core.signal import Quality, Sample, Signal, Value
+from cellctl.core.units import UnitError, duration_ns
+
+__all__ = [
+    "AddressError", "Call", "Command", "CommandClass", "Device", "Driver", "DriverError", "DriverFactory", "Link",
+    "Order", "Outcome", "Point", "Quality", "Sample", "Signal", "UnitError", "Value", "Write", "WrongDevice",
+    "duration_ns",
+]  # fmt: skip
+
+
+class DriverError(Exception):
+    """The connection cannot be made or is lost: a sentence for a person, the technical detail as `__cause__`."""
+
+
+class WrongDevice(DriverError):
+    """Another device than the expected one answers: nothing may be written to it."""
+
+
+class AddressError(ValueError):
+    """An address, setting or row that this driver cannot use; `where` is its path in the profile, or ("at",)."""
+
+    def __init__(self, message: str, where: tuple[str | int, ...]) -> None:
+        super().__init__(message)
+        self.where = where
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One signal on the wire, as its profile declares it.
+
+    `read` and `write` are addresses in the words of the protocol ("holding 2 int16", "PWR?"); a raw number r means
+    r * scale + offset in the signal's unit; `bad_if` lists raw values that mean a fault, not a measurement;
+    `every_ns` is the wanted period; `options` holds the row's further keys, for this protocol only.
+    """
+
+    signal: Signal
+    read: str | None = None
+    write: str | None = None
+    every_ns: int = 1_000_000_000
+    scale: float = 1.0
+    offset: float = 0.0
+    bad_if: tuple[Value, ...] = ()
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command on the wire: `options` are its protocol keys (`write`, `reply`, ...), `$name` in them an argument
+    or `$token`. Waiting for its end (`until`) is the core's business, not the driver's."""
+
+    name: str
+    command_class: CommandClass
+    timeout_ns: int
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """All that a driver is told about its device.
+
+    `address` is the cell's `at:`; `settings` the profile's section for the protocol (`modbus:`, `opcua:`, `line:`)
+    with the cell's `set:` laid over it; `identify` and `watchdog` as in the profile; `points` by signal name and
+    `commands` by name within the device.
+    """
+
+    id: str
+    protocol: str
+    address: str
+    points: Mapping[str, Point]
+    commands: Mapping[str, Command] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
+    identify: Mapping[str, object] | None = None
+    watchdog: Mapping[str, object] | None = None
+    user: str = ""
+    password: str = field(default="", repr=False)
+    simulated: bool = False
+
+
+class Link(Protocol):
+    """What a driver is given: samples and answers in, orders out. All calls belong to the running connection."""
+
+    def now(self) -> int:
+        """The time, ns UTC: for the stamps of samples and for comparing deadlines."""
+
+    def up(self, identity: str = "") -> None:
+        """The device is connected and is the right one."""
+
+    def put(self, samples: Iterable[Sample]) -> None:
+        """Hand readings over; never blocks. Under overload the newest of each signal wins."""
+
+    def alive(self) -> None:
+        """All signals still have the values last put (for protocols that tell changes only)."""
+
+    async def order(self) -> Order:
+        """The next order, stop class first; an order past its deadline is answered NOT_SENT and never seen here."""
+
+    def done(self, order: Order, outcome: Outcome, result: Mapping[str, Value] | None = None, reason: str = "") -> None:
+        """Answer `order`, exactly once."""
+
+
+class Driver(Protocol):
+    """One device behind one protocol."""
+
+    async def run(self, link: Link) -> None:
+        """One connection, until it is lost (DriverError) or the task is cancelled; leaves nothing open behind."""
+
+
+DriverFactory = Callable[[Device], Driver]  # raises AddressError; found by the entry point group `cellctl.drivers`

@@ -1,0 +1,1 @@
+"""Drivers that come with cellctl: one package per protocol, and the device profiles."""

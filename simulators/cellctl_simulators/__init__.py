@@ -1,0 +1,1 @@
+"""Simulated devices: pure models, the world that wires them, and servers that put them behind real protocols."""
