@@ -5,11 +5,10 @@ inner condition has held without interruption for T.
 """
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from cellctl.core.signal import Image, Quality, Signal, Value
-from cellctl.core.units import UnitError, convert, dimension_of, duration_text
+from cellctl.core.signal import Value
 
 OPERATORS: Mapping[str, Callable[[object, object], bool]] = {
     "==": operator.eq,
