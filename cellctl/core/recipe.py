@@ -7,7 +7,7 @@ known before its first phase starts.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cellctl.core.condition import Condition, Ref
+from cellctl.core.condition import Condition
 from cellctl.core.procedure import Sequence
 from cellctl.core.signal import Value
 
@@ -81,15 +81,3 @@ class MasterRecipe:
     procedure: Sequence = field(default_factory=Sequence)
     changeover: tuple[ChangeoverStep, ...] = ()
     hash: str = ""
-
-
-__all__ = [
-    "ChangeoverStep",
-    "Download",
-    "FirstArticle",
-    "MasterRecipe",
-    "Prepare",
-    "RecipeParameter",
-    "Ref",
-    "RunPhase",
-]

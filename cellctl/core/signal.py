@@ -102,6 +102,11 @@ class Image:
         """Note that every signal of `device` still has the value last told (a subscription that is alive)."""
         self._confirmed_ns[device] = now
 
+    def seen_ns(self, signal: str) -> int:
+        """When the value of `signal` was last known to be true: read, or confirmed by its device."""
+        sample = self._samples[signal]
+        return max(sample.received_ns, self._confirmed_ns.get(self.signals[signal].device, 0))
+
     def lose(self, device: str, now: int, reason: str) -> list[str]:
         """Mark all signals of `device` bad, keeping their last values; the names that changed."""
         self._confirmed_ns.pop(device, None)
@@ -113,9 +118,8 @@ class Image:
         for name, sample in self._samples.items():
             if sample.quality is Quality.BAD:
                 continue
-            signal = self.signals[name]
-            seen_ns = max(sample.received_ns, self._confirmed_ns.get(signal.device, 0))
-            if now - seen_ns > signal.stale_after_ns and self._spoil(name, now, "stale: no news from the device"):
+            allowed_ns = self.signals[name].stale_after_ns
+            if now - self.seen_ns(name) > allowed_ns and self._spoil(name, now, "stale: no news from the device"):
                 expired.append(name)
         return expired
 

@@ -166,25 +166,13 @@ def _named(unit: str) -> str:
     return f"{unit} ({dimension})" if unit else "a bare number"
 
 
+_SYNONYMS = {
+    "sec": "s", "seconds": "s", "minutes": "min", "hours": "h", "hr": "h", "c": "degC", "f": "degF", "ohm": "Ohm",
+    "percent": "%", "volt": "V", "watt": "W",
+}  # fmt: skip
+
+
 def _nearest(unit: str) -> str:
-    for known in _TABLE:
-        if known and known.lower() == unit.lower():
-            return f"; did you mean {known!r}?"
-    synonyms = {
-        "sec": "s",
-        "secs": "s",
-        "seconds": "s",
-        "minutes": "min",
-        "c": "degC",
-        "°c": "degC",
-        "f": "degF",
-        "ohm": "Ohm",
-        "mohms": "MOhm",
-        "percent": "%",
-        "volt": "V",
-        "watt": "W",
-        "hours": "h",
-        "hr": "h",
-    }
-    known = synonyms.get(unit.lower())
-    return f"; did you mean {known!r}?" if known else ""
+    same = [known for known in _TABLE if known.lower() == unit.lower()]
+    nearest = same[0] if same else _SYNONYMS.get(unit.lower())
+    return f"; did you mean {nearest!r}?" if nearest else ""
