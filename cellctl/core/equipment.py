@@ -9,7 +9,7 @@ from cellctl.core.packml import DEFAULT_MODES, Mode, ModeRule, State
 from cellctl.core.parameter import Parameter
 from cellctl.core.phase import PhaseDefinition
 from cellctl.core.recipe import MasterRecipe
-from cellctl.core.signal import Signal
+from cellctl.core.signal import Signal, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,10 @@ class CommandSpec:
     probe: Condition | None = None
     result: Mapping[str, str] = field(default_factory=dict)
     safe: bool = False  # sent by the core itself whenever the cell holds, stops or aborts
+
+    def sent(self, arguments: Mapping[str, Value]) -> dict[str, Value]:
+        """The arguments as they go to the device: names of choices replaced by what they stand for."""
+        return {name: self.parameters[name].sent(value) for name, value in arguments.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,10 @@ class Parameter:
     default: Value | None = None
     choices: Mapping[str, Value] = field(default_factory=dict)
 
+    def sent(self, value: Value) -> Value:
+        """What is sent to the device for `value`."""
+        return self.choices.get(value, value) if isinstance(value, str) else value
+
     def problem(self, value: object) -> str | None:
         """Why `value` (a number in this parameter's unit) cannot be taken, or None."""
         if self.choices:

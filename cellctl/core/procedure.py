@@ -53,7 +53,10 @@ class With:
 
 @dataclass(frozen=True, slots=True)
 class ForEach:
-    """`do` once for every value, which stands in it as ``$name``; unrolled before the part starts."""
+    """`do` once for every value, which stands in it as ``$name``; unrolled before the part starts.
+
+    `values` may be a reference to an int parameter n: then they are 1 to n.
+    """
 
     id: str
     name: str
@@ -151,7 +154,7 @@ def _resolved(step: Step, values: Mapping[str, Value]) -> Iterator[Step]:
         case With():
             yield replace(step, background=resolve(step.background, values), do=resolve(step.do, values))
         case ForEach():
-            listed = step.values if isinstance(step.values, tuple) else (values[step.values.name],)
+            listed = step.values if isinstance(step.values, tuple) else range(1, int(values[step.values.name]) + 1)
             rounds = (resolve(step.do, {**values, step.name: value}) for value in listed)
             yield Sequence(tuple(replace(each, id=str(n)) for n, each in enumerate(rounds)), step.id)
         case _:

@@ -76,9 +76,10 @@ class Sample:
 
 
 class Image:
-    """The process image: the last sample of every declared signal."""
+    """The process image: the last sample of every declared signal, as it is at `now_ns`."""
 
     def __init__(self, signals: Iterable[Signal]) -> None:
+        self.now_ns = 0
         self.signals = {signal.id: signal for signal in signals}
         self._samples = {name: Sample(name, None, Quality.BAD, reason="no value yet") for name in self.signals}
         self._confirmed_ns: dict[str, int] = {}

@@ -1,0 +1,298 @@
+"""The cell: a function from what happened to what to do.
+
+`Cell.step(now, inputs) -> effects` is all there is: no await, no clock, no I/O. The same inputs at the same times give
+the same effects, so an incident replays exactly, and a running job is data. `wake_at` tells when time alone may change
+something; `view()` is what people and other systems are shown.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Protocol, assert_never
+
+from cellctl.core.alarm import Alarms
+from cellctl.core.changeover import Changeover
+from cellctl.core.equipment import Equipment
+from cellctl.core.fault import Cause
+from cellctl.core.interlock import Interlocks
+from cellctl.core.messages import (
+    AddJob,
+    Alive,
+    CancelChangeover,
+    CancelJob,
+    ConfirmStep,
+    Done,
+    Effect,
+    Input,
+    LinkChanged,
+    LinkState,
+    Operate,
+    Outcome,
+    Receipt,
+    Recover,
+    Refused,
+    Request,
+    Samples,
+    SetMode,
+    StartChangeover,
+    Tick,
+)
+from cellctl.core.operation import Operation, possible
+from cellctl.core.outbox import Outbox
+from cellctl.core.packml import Command, State
+from cellctl.core.production import Production
+from cellctl.core.signal import Image
+from cellctl.core.site import Site
+from cellctl.core.view import View, view_of
+
+S = State
+
+#: How often old samples are looked for: a silent loss is noticed at most this much after a sample is stale.
+SWEEP_NS = 250_000_000
+#: So many answers are kept to be given again to a repeated request.
+ANSWERS_KEPT = 1_000
+#: A cell that changes its state more often than this in one turn runs in a circle: the rest waits for the next turn.
+STATES_PER_TURN = 20
+
+#: Only here may a changeover begin: nothing moves, and nothing is in process.
+_CHANGEOVER_IN = frozenset({S.STOPPED, S.IDLE, S.COMPLETED})
+#: Losing a device that the stations use holds the cell in these.
+_HOLD_IN = frozenset({S.EXECUTE, S.SUSPENDED})
+#: Commands that need every device that the stations use.
+_NEED_DEVICES = frozenset({Command.RESET, Command.START, Command.UNHOLD})
+
+
+class _Timed(Protocol):
+    @property
+    def wake_at(self) -> int | None: ...
+
+
+class Cell:
+    """One cell. Only `step` changes it."""
+
+    def __init__(self, equipment: Equipment, *, state: State = State.STOPPED, token: int = 0) -> None:
+        self.equipment = equipment
+        self.image = Image(equipment.signals.values())
+        self.outbox = Outbox(token)
+        site = Site(equipment, self.image, self.outbox)
+        self.production = Production(site)
+        self.operation = Operation(site, self.production, state)
+        self.interlocks = Interlocks(self.image, equipment.interlocks)
+        self.alarms = Alarms(self.image, equipment.alarms)
+        self.changeover: Changeover | None = None
+        self.links = {
+            device: LinkChanged(device, LinkState.CONNECTING, "not tried yet") for device in equipment.devices
+        }
+        self.needed = frozenset().union(*(station.uses for station in equipment.stations.values()))
+        self.site = site
+        self._sweep_at = 0
+        self._changed: set[str] = set()
+        self._answers: OrderedDict[str, Receipt | Refused] = OrderedDict()
+
+    # --- what the runtime calls ---------------------------------------------------------------------------------
+
+    def step(self, now: int, inputs: Iterable[Input]) -> list[Effect]:
+        """Take what happened until `now` (ns UTC, never going back), decide, and give the effects in their order."""
+        self.outbox.now = self.image.now_ns = now
+        for each in inputs:
+            self._take(each)
+        if now >= self._sweep_at:
+            self._changed.update(self.image.expire(now))
+            self._sweep_at = now + SWEEP_NS
+        self._watch()
+        for _ in range(STATES_PER_TURN):
+            if not (self._react() or self.operation.work()):
+                break
+        self._change_over()
+        return self.outbox.take()
+
+    @property
+    def wake_at(self) -> int:
+        """When the cell wants to be stepped even if nothing happens (ns UTC)."""
+        runs = [*self.production.runs, *self.operation.runs]
+        rooms: list[_Timed] = [self.interlocks, self.alarms, self.operation, *runs]
+        if self.changeover is not None:
+            rooms.append(self.changeover)
+        return min(at for at in (self._sweep_at, *(room.wake_at for room in rooms)) if at is not None)
+
+    def view(self) -> View:
+        """All that people and other systems are shown."""
+        return view_of(self)
+
+    @property
+    def state(self) -> State:
+        """The PackML state."""
+        return self.operation.state
+
+    # --- inputs -------------------------------------------------------------------------------------------------
+
+    def _take(self, happened: Input) -> None:
+        match happened:
+            case Samples(samples):
+                self._changed.update(sample.signal for sample in samples if self.image.take(sample))
+            case Alive(device):
+                self.image.confirm(device, self.outbox.now)
+            case Done():
+                self._answered(happened)
+            case LinkChanged():
+                self._link(happened)
+            case Request():
+                self.outbox.reply(self._answer_once(happened))
+            case Tick():
+                pass
+            case _:
+                assert_never(happened)
+
+    def _answered(self, done: Done) -> None:
+        if done.id in self.outbox.stops:
+            self.outbox.stops.discard(done.id)
+            if done.outcome is not Outcome.CONFIRMED:
+                self.outbox.note("safe.unconfirmed", order=done.id, reason=done.reason)
+        self.production.answer(done)
+        if self.operation.routine is not None:
+            self.operation.routine.answer(done)
+        if self.changeover is not None:
+            self.changeover.answer(done)
+
+    def _link(self, link: LinkChanged) -> None:
+        if link.device not in self.links:
+            return
+        before, self.links[link.device] = self.links[link.device], link
+        if link.state is not before.state:
+            self.outbox.note("link", device=link.device, state=link.state.value, reason=link.reason)
+        if link.state in (LinkState.LOST, LinkState.WRONG_DEVICE):
+            self._changed.update(self.image.lose(link.device, self.outbox.now, link.reason))
+            self.production.lose(link.device, link.reason)
+            if self.operation.routine is not None:
+                self.operation.routine.lose(link.device, link.reason)
+            if self.changeover is not None:
+                self.changeover.lose(link.device, link.reason)
+
+    # --- decisions ----------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Evaluate the interlocks and alarms that the changed signals and the time may have moved."""
+        now = self.outbox.now
+        for name, fulfilled in self.interlocks.refresh(self._changed, now):
+            self.outbox.note("interlock", interlock=name, fulfilled=fulfilled)
+        for name, raised in self.alarms.refresh(self._changed, now):
+            self.outbox.note("alarm", alarm=name, raised=raised)
+        self._changed.clear()
+
+    def _react(self) -> bool:
+        """Let interlocks and lost devices have their way; True if the state is another one now."""
+        if reaction := self.interlocks.reaction(self.state):
+            command, interlock = reaction
+            return self.operation.fire(command, self.interlocks.cause(interlock, self.outbox.now)) is None
+        if self.state in _HOLD_IN and (missing := self.missing()):
+            return self.operation.fire(Command.HOLD, missing[0]) is None
+        if self.state is S.SUSPENDED and self.operation.suspended_by_itself and not self.interlocks.broken("suspend"):
+            return self.operation.fire(Command.UNSUSPEND, Cause("interlock", "cleared", "The cause is gone")) is None
+        return False
+
+    def missing(self) -> list[Cause]:
+        """The devices that the stations use and that are not connected."""
+        return [
+            Cause(
+                "link",
+                link.device,
+                f"{self.name_of(link.device)} is not connected: {link.reason}",
+                "Check its power and cable.",
+            )
+            for link in self.links.values()
+            if link.device in self.needed and link.state is not LinkState.CONNECTED
+        ]
+
+    def name_of(self, device: str) -> str:
+        """The device as people call it."""
+        return self.equipment.devices.get(device) or device
+
+    def _change_over(self) -> None:
+        changeover = self.changeover
+        if changeover is None or changeover.done:
+            return
+        if self.state not in _CHANGEOVER_IN:
+            self._cancel_changeover("the cell left the state for it")
+            return
+        changeover.advance()
+        if changeover.done:
+            recipe = changeover.recipe
+            self.production.loaded = recipe.id
+            self.outbox.note("recipe", recipe=recipe.id, version=recipe.version, hash=recipe.hash)
+
+    def _cancel_changeover(self, reason: str) -> None:
+        if self.changeover is not None:
+            self.changeover.close()
+            self.outbox.note("changeover.cancelled", recipe=self.changeover.recipe.id, reason=reason)
+            self.changeover = None
+
+    # --- requests -----------------------------------------------------------------------------------------------
+
+    def _answer_once(self, request: Request) -> Receipt | Refused:
+        """The answer to a request; a repeated one gets what it got before."""
+        if request.id in self._answers:
+            return self._answers[request.id]
+        reason = self._perform(request)
+        kind = type(request.action).__name__
+        if reason is None:
+            answer: Receipt | Refused = Receipt(request.id, f"{self.state.title}")
+            self.outbox.note("request", id=request.id, action=kind, by=request.by, via=request.via)
+        else:
+            answer = Refused(request.id, reason, possible(self.operation.packml))
+            self.outbox.note("refused", id=request.id, action=kind, by=request.by, via=request.via, reason=reason)
+        self._answers[request.id] = answer
+        if len(self._answers) > ANSWERS_KEPT:
+            self._answers.popitem(last=False)
+        return answer
+
+    def _perform(self, request: Request) -> str | None:
+        """Do what is asked; None, or why not."""
+        match request.action:
+            case Operate(command):
+                return self.refusal(command) or self.operation.fire(command, by=request.by or request.via)
+            case SetMode(mode):
+                return self.operation.change_mode(mode, request.by or request.via)
+            case AddJob():
+                return self.production.add(request.action)
+            case CancelJob(job):
+                return self.production.cancel(job)
+            case StartChangeover(recipe):
+                return self._start_changeover(recipe)
+            case ConfirmStep():
+                if self.changeover is None or self.changeover.done:
+                    return "no changeover is in work"
+                return self.changeover.confirm(request.action)
+            case CancelChangeover():
+                if self.changeover is None or self.changeover.done:
+                    return "no changeover is in work"
+                self._cancel_changeover(f"cancelled by {request.by or request.via or 'request'}")
+                return None
+            case Recover(question, choice):
+                return self.production.recover(question, choice)
+            case _:
+                assert_never(request.action)
+
+    def refusal(self, command: Command) -> str | None:
+        """Why `command` would be refused now, or None."""
+        if reason := self.operation.packml.refusal(command) or self.interlocks.refusal(command):
+            return reason
+        if command in _NEED_DEVICES and (missing := self.missing()):
+            return f"{command.title} is not possible: {missing[0].text}"
+        if command in (Command.RESET, Command.START) and self.changeover is not None and not self.changeover.done:
+            return f"{command.title} is not possible: the changeover to {self.changeover.recipe.id} is in work"
+        return None
+
+    def _start_changeover(self, recipe_id: str) -> str | None:
+        recipe = self.equipment.recipes.get(recipe_id)
+        if recipe is None:
+            return f"there is no recipe {recipe_id!r}; there are {', '.join(self.equipment.recipes) or 'none'}"
+        if self.state not in _CHANGEOVER_IN:
+            allowed = ", ".join(state.title for state in sorted(_CHANGEOVER_IN))
+            return f"a changeover is not possible in state {self.state.title}; it is in {allowed}"
+        if self.production.parts:
+            return f"part {self.production.parts[0].serial} is still in process"
+        if self.changeover is not None and not self.changeover.done:
+            return f"the changeover to {self.changeover.recipe.id} is in work"
+        self.production.loaded = None
+        self.outbox.note("changeover", recipe=recipe.id, version=recipe.version)
+        self.changeover = Changeover(self.site, recipe)
+        return None

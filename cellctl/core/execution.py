@@ -1,0 +1,378 @@
+"""One phase being executed: the coroutine driven by hand, what it waits for, and what becomes of its orders.
+
+The rules kept here: a phase never holds anything up (closing it is immediate, its safe orders go out first), and a
+pulse is sent only if it is known that it was not executed before.
+"""
+
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from cellctl.core.condition import Condition, Watch, fill, refs_of
+from cellctl.core.context import (
+    AskPerson,
+    Invoke,
+    PhaseContext,
+    RaiseFault,
+    SetSignal,
+    Sleep,
+    Surroundings,
+    Until,
+    Wish,
+    result_of,
+)
+from cellctl.core.messages import CommandClass, Done, Outcome
+from cellctl.core.outbox import Outbox
+from cellctl.core.phase import PhaseDefinition, PhaseFault
+from cellctl.core.progress import Pulse
+from cellctl.core.signal import Value
+from cellctl.core.units import duration_text
+
+#: A phase that goes on this often within one turn without ever waiting is running in a circle.
+STEPS_PER_TURN = 1_000
+#: How long after an order's deadline its answer is waited for: the driver answers at the deadline, this is its slack.
+ANSWER_GRACE_NS = 1_000_000_000
+#: How long a device that is back may take to tell whether a pulse was executed.
+PROBE_TIMEOUT_NS = 5_000_000_000
+
+_ONCE = (CommandClass.PULSE, CommandClass.BLOCK)
+_FAULT_OF = {Outcome.REFUSED: "refused", Outcome.NOT_SENT: "no_reply", Outcome.UNKNOWN: "no_reply"}
+
+
+@dataclass(slots=True)
+class ForOrder:
+    """Waits for the answer to an order."""
+
+    wish: SetSignal | Invoke
+    order: int
+    token: int
+    deadline_ns: int
+
+
+@dataclass(slots=True)
+class ForCondition:
+    """Waits for a condition: the phase's own, the end of a command, or what a probe tells."""
+
+    wish: Until | Invoke
+    watch: Watch
+    deadline_ns: int | None
+    token: int = 0
+    answered: Mapping[str, Value] | None = None
+    probing: bool = False
+
+
+@dataclass(slots=True)
+class ForTime:
+    """Waits for time to pass."""
+
+    deadline_ns: int
+
+
+@dataclass(slots=True)
+class ForAnswer:
+    """Waits for the decision on a fault, a prompt, or a pulse in doubt."""
+
+    wish: RaiseFault | AskPerson | Invoke
+    key: str
+
+
+Wait = ForOrder | ForCondition | ForTime | ForAnswer
+
+
+class PhaseRun:
+    """A phase from its start to its end. `ended` is None while it runs, then True or the fault that ended it."""
+
+    def __init__(self, definition: PhaseDefinition, around: Surroundings, outbox: Outbox) -> None:
+        self.definition = definition
+        self.context = PhaseContext(around)
+        self.wait: Wait | None = None
+        self.ended: PhaseFault | bool | None = None
+        self._around = around
+        self._image = around.image
+        self._progress = around.progress
+        self._outbox = outbox
+        self._coroutine = definition.function(self.context, **around.parameters)
+        self._next: tuple[bool, Any] = (True, None)  # send this value, or throw this fault
+
+    @property
+    def busy(self) -> bool:
+        """Whether a pulse is on its way: a hold lets it come to its end."""
+        wish = getattr(self.wait, "wish", None)
+        return isinstance(wish, Invoke) and wish.spec.command_class in _ONCE and not isinstance(self.wait, ForAnswer)
+
+    @property
+    def order(self) -> int | None:
+        """The number of the order that is on its way, if the phase waits for one."""
+        return self.wait.order if isinstance(self.wait, ForOrder) else None
+
+    @property
+    def wake_at(self) -> int | None:
+        """When time alone may let the phase go on."""
+        match self.wait:
+            case ForOrder(deadline_ns=deadline_ns) | ForTime(deadline_ns):
+                return deadline_ns
+            case ForCondition(watch=watch, deadline_ns=limit_ns):
+                return min((at for at in (limit_ns, watch.wake_at) if at is not None), default=None)
+            case ForAnswer() | None:
+                return None
+
+    def advance(self) -> None:
+        """Go on as far as possible at the outbox's `now`: until the phase waits for something or has ended."""
+        for _ in range(STEPS_PER_TURN):
+            if self.ended is not None or (self.wait is not None and not self._look()):
+                return
+            self._drive()
+        self._fail("error", f"{self.definition.name} goes on and on without waiting for anything")
+        self._drive()
+
+    def answer(self, done: Done) -> None:
+        """Take the answer to an order, also a late one of a phase that was closed meanwhile."""
+        wait = self.wait
+        if not isinstance(wait, ForOrder) or wait.order != done.id:
+            return
+        if isinstance(wait.wish, Invoke) and wait.wish.spec.command_class in _ONCE:
+            self._settle(wait.wish, wait.token, done)
+        if self.ended is not None:
+            return
+        if done.outcome is not Outcome.CONFIRMED:
+            kind = "mismatch" if "read_back" in done.result else _FAULT_OF[done.outcome]
+            self._fail(kind, f"{_name(wait.wish)}: {done.reason or done.outcome.value}")
+        elif isinstance(wait.wish, Invoke):
+            self._confirmed(wait.wish, wait.token, done.result)
+        else:
+            self._resume(None)
+
+    def lose(self, device: str, reason: str) -> None:
+        """A device is gone: a wait for one of its signals is in vain."""
+        if isinstance(self.wait, ForCondition) and any(
+            self._image.signals[name].device == device for name in self.wait.watch.signals
+        ):
+            self._fail("no_reply", f"{device}: {reason}")
+
+    def close(self) -> None:
+        """End the phase now: its safe orders go out first, then the coroutine is closed."""
+        for wish in reversed(self.context.safe_orders):
+            send_safe(wish, self._outbox)
+        if self.ended is None:
+            self.ended = False
+            try:
+                self._coroutine.close()
+            except RuntimeError:
+                self._outbox.note("phase.stubborn", phase=self.definition.name)
+
+    def waits_for(self) -> Iterator[str]:
+        """What the phase waits for, in words."""
+        now, name = self._outbox.now, self.definition.name
+        match self.wait:
+            case ForOrder(wish):
+                yield f"{name}: waits for the answer to {_name(wish)}"
+            case ForCondition(wish, watch, limit_ns):
+                left = "" if limit_ns is None else f" ({duration_text(max(0, limit_ns - now))} left)"
+                for line in watch.why(self._image, now) or [f"the values of {_name(wish)}"]:
+                    yield f"{name}: waits for {line}{left}"
+            case ForTime(deadline_ns):
+                yield f"{name}: waits {duration_text(max(0, deadline_ns - now))}"
+            case ForAnswer():
+                yield f"{name}: waits for a decision"
+            case None:
+                pass
+
+    # --- driving ------------------------------------------------------------------------------------------------
+
+    def _drive(self) -> None:
+        """Give the coroutine what it waited for, and take its next wish."""
+        self.wait = None
+        sends, value = self._next
+        try:
+            wish: Wish = self._coroutine.send(value) if sends else self._coroutine.throw(value)
+        except StopIteration:
+            self.ended = True
+        except PhaseFault as fault:
+            self.ended = fault
+        except Exception as error:  # whatever a phase author's code raises ends the phase, never the cell
+            self.ended = PhaseFault("error", _described(error))
+        if self.context.open_awaits:
+            forgotten = _name(self.context.open_awaits[0].wish)
+            self._coroutine.close()
+            self.ended = PhaseFault("error", f"{self.definition.name}: an 'await' is missing before {forgotten}")
+        elif self.ended is None:
+            self._perform(wish)
+
+    def _resume(self, value: Any) -> None:
+        self.wait, self._next = None, (True, value)
+
+    def _fail(self, kind: str, text: str) -> None:
+        self.wait, self._next = None, (False, PhaseFault(kind, text))
+
+    def _perform(self, wish: Wish) -> None:
+        """Begin what the phase wishes."""
+        now = self._outbox.now
+        match wish:
+            case SetSignal(signal, value, timeout_ns):
+                if problem := unwritable(signal, value):
+                    self._fail("refused", problem)
+                else:
+                    order = self._outbox.write(signal.id, value, timeout_ns)
+                    self.wait = ForOrder(wish, order, 0, now + timeout_ns + ANSWER_GRACE_NS)
+            case Invoke():
+                self._invoke(wish)
+            case Until(condition, limit_ns):
+                self.wait = ForCondition(wish, Watch(condition), None if limit_ns is None else now + limit_ns)
+            case Sleep(duration_ns):
+                self.wait = ForTime(now + duration_ns)
+            case RaiseFault(key=key) | AskPerson(key=key):
+                self.wait = ForAnswer(wish, key)
+            case _:
+                assert_never(wish)
+
+    def _look(self) -> bool:
+        """Whether what is waited for has come; prepares what the coroutine is given."""
+        now = self._outbox.now
+        match self.wait:
+            case ForOrder(wish, deadline_ns=deadline_ns):
+                if now >= deadline_ns:
+                    self._fail("no_reply", f"{_name(wish)}: no answer from the driver")
+            case ForCondition():
+                self._look_at(self.wait)
+            case ForTime(deadline_ns):
+                if now >= deadline_ns:
+                    self._resume(None)
+            case ForAnswer(wish, key):
+                if key in self._progress.answers:
+                    self._decided(wish, self._progress.answers[key])
+            case None:
+                pass
+        return self.wait is None
+
+    def _look_at(self, wait: ForCondition) -> None:
+        now = self._outbox.now
+        value = wait.watch.update(self._image, now)
+        if wait.probing and value is False and isinstance(wait.wish, Invoke):
+            self._send(wait.wish, wait.token)  # it was not executed: once more, under the same token
+        elif value and isinstance(wait.wish, Invoke):
+            since_ns = max((self._image.seen_ns(name) for name in wait.watch.signals), default=0)
+            self._collect(wait, wait.wish, since_ns)
+        elif value:
+            self._resume(None)
+        elif wait.deadline_ns is not None and now >= wait.deadline_ns:
+            self._fail("timeout", f"{_name(wait.wish)}: {'; '.join(wait.watch.why(self._image, now))}")
+
+    # --- commands -----------------------------------------------------------------------------------------------
+
+    def _invoke(self, wish: Invoke) -> None:
+        pulse = self._progress.pulses.get(wish.key) if wish.spec.command_class in _ONCE else None
+        if pulse is None:
+            self._send(wish, self._outbox.token())
+        elif pulse.result is not None:
+            self._resume(result_of(pulse.result))
+        elif wish.spec.probe is not None:
+            now = self._outbox.now
+            watch = Watch(_filled(wish.spec.probe, wish, pulse.token), since_ns=now)
+            self.wait = ForCondition(wish, watch, now + PROBE_TIMEOUT_NS, pulse.token, {}, probing=True)
+        else:
+            self.wait = ForAnswer(wish, f"{wish.key}?")
+
+    def _send(self, wish: Invoke, token: int) -> None:
+        if wish.spec.command_class in _ONCE:
+            self._progress.pulses[wish.key] = Pulse(token)
+            self._around.note("intent", {"key": wish.key, "command": wish.spec.id, "token": token})
+        order = self._outbox.call(wish.spec, wish.arguments, wish.timeout_ns, token=token)
+        self.wait = ForOrder(wish, order, token, self._outbox.now + wish.timeout_ns + ANSWER_GRACE_NS)
+
+    def _settle(self, wish: Invoke, token: int, done: Done) -> None:
+        """What the answer says about a pulse: not executed, executed, or still unknown."""
+        if done.outcome in (Outcome.REFUSED, Outcome.NOT_SENT):
+            self._progress.pulses.pop(wish.key, None)
+            self._around.note("intent.void", {"key": wish.key, "token": token, "reason": done.reason})
+        elif done.outcome is Outcome.CONFIRMED and wish.spec.until is None:
+            self._finish(wish, token, done.result)
+
+    def _confirmed(self, wish: Invoke, token: int, answered: Mapping[str, Value]) -> None:
+        if wish.spec.until is None:
+            self._resume(result_of(answered))
+            return
+        # A condition that names the token cannot be true of anything older; any other needs newer samples.
+        since_ns = 0 if "token" in refs_of(wish.spec.until) else self._outbox.now
+        watch = Watch(_filled(wish.spec.until, wish, token), since_ns)
+        self.wait = ForCondition(wish, watch, self._outbox.now + wish.timeout_ns, token, answered)
+
+    def _collect(self, wait: ForCondition, wish: Invoke, since_ns: int) -> None:
+        """Read the command's result signals, once each is as new as the end of the command."""
+        values = dict(wait.answered or {})
+        for name, signal in wish.spec.result.items():
+            if name in values:
+                continue
+            sample = self._image.read(signal)
+            if not sample.good or sample.value is None or self._image.seen_ns(signal) < since_ns:
+                if wait.deadline_ns is not None and self._outbox.now >= wait.deadline_ns:
+                    self._fail("timeout", f"{_name(wish)}: {signal} was not read in time")
+                return
+            values[name] = sample.value
+        if wish.spec.command_class in _ONCE:
+            self._finish(wish, wait.token, values)
+        self._resume(result_of(values))
+
+    def _finish(self, wish: Invoke, token: int, values: Mapping[str, Value]) -> None:
+        self._progress.pulses[wish.key] = Pulse(token, dict(values))
+        self._around.note("done", {"key": wish.key, "command": wish.spec.id, "token": token, "result": dict(values)})
+
+    def _decided(self, wish: RaiseFault | AskPerson | Invoke, choice: str) -> None:
+        if not isinstance(wish, Invoke):
+            self._resume(choice)
+        elif choice == "redo":
+            self._send(wish, self._outbox.token())
+        else:
+            read = {name: self._image.read(signal).value for name, signal in wish.spec.result.items()}
+            values = {name: value for name, value in read.items() if value is not None}
+            self._finish(wish, self._progress.pulses[wish.key].token, values)
+            self._resume(result_of(values))
+
+
+def send_safe(wish: SetSignal | Invoke, outbox: Outbox) -> int:
+    """Send an order that leads to the safe side, in the stop lane; its number."""
+    if isinstance(wish, SetSignal):
+        return outbox.write(wish.signal.id, wish.value, wish.timeout_ns, CommandClass.STOP)
+    return outbox.stop(wish.spec, wish.arguments)
+
+
+def _filled(condition: Condition, wish: Invoke, token: int) -> Condition:
+    return fill(condition, {**wish.spec.sent(wish.arguments), "token": token})
+
+
+def unwritable(signal: Any, value: Value) -> str | None:
+    """Why `value` may not be written to `signal`, or None."""
+    if not signal.writable:
+        return f"{signal.id} cannot be written"
+    if isinstance(value, bool) != (signal.type == "bool") or isinstance(value, str) != (signal.type == "text"):
+        return f"{signal.id} takes a value of type {signal.type}, not {value!r}"
+    if not isinstance(value, str) and not _within(value, signal.low, signal.high):
+        return f"{value:g} {signal.unit} is outside the range of {signal.id}"
+    return None
+
+
+def _within(value: float, low: float | None, high: float | None) -> bool:
+    return (low is None or value >= low) and (high is None or value <= high) and value - value == 0
+
+
+def _name(wish: Wish) -> str:
+    match wish:
+        case SetSignal(signal, value):
+            return f"{signal.id} = {value}"
+        case Invoke(spec, arguments):
+            return f"{spec.id}({', '.join(f'{name}={value}' for name, value in arguments.items())})"
+        case Until():
+            return "until"
+        case Sleep():
+            return "sleep"
+        case RaiseFault(kind):
+            return f"fault({kind!r})"
+        case AskPerson():
+            return "ask"
+        case _:
+            assert_never(wish)
+
+
+def _described(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({frame.filename.rpartition('/')[2]}:{frame.lineno})"

@@ -1,0 +1,71 @@
+"""What the present turn has decided so far: entries, orders and answers, in the order in which they were decided.
+
+The rule kept here: the order of effects is the order of decisions, and every order has a number and a deadline.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cellctl.core.equipment import CommandSpec
+from cellctl.core.messages import Call, CommandClass, Effect, Entry, Receipt, Refused, Reply, Write
+from cellctl.core.signal import Value
+
+#: Tokens name executions on devices that keep them in one 16-bit register; 0 means none.
+TOKENS = 65_535
+
+
+class Outbox:
+    """Collects the effects of a turn; `now` is the turn's time."""
+
+    def __init__(self, token: int = 0) -> None:
+        self.now = 0
+        self.stops: set[int] = set()  # orders in the stop lane that are not answered yet
+        self._effects: list[Effect] = []
+        self._order_id = 0
+        self._token = token % TOKENS
+
+    def take(self) -> list[Effect]:
+        """All effects since the last call, oldest first."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def note(self, kind: str, **data: Any) -> None:
+        """Write a decision down."""
+        self._effects.append(Entry(kind, data))
+
+    def reply(self, answer: Receipt | Refused) -> None:
+        """Answer a request."""
+        self._effects.append(Reply(answer))
+
+    def write(
+        self, signal: str, value: Value, timeout_ns: int, command_class: CommandClass = CommandClass.LEVEL
+    ) -> int:
+        """Order a write; the number under which its answer comes."""
+        self._effects.append(
+            Write(self._next_order(command_class), signal, value, self.now + timeout_ns, command_class)
+        )
+        return self._order_id
+
+    def call(self, spec: CommandSpec, arguments: Mapping[str, Value], timeout_ns: int, *, token: int) -> int:
+        """Order the execution of a command; the number under which its answer comes."""
+        return self._call(spec.id, spec.command_class, timeout_ns, spec.sent(arguments), token)
+
+    def stop(self, spec: CommandSpec, arguments: Mapping[str, Value]) -> int:
+        """Order a command that leads to the safe side: in the stop lane, whatever its own class; its number."""
+        return self._call(spec.id, CommandClass.STOP, spec.timeout_ns, spec.sent(arguments), 0)
+
+    def token(self) -> int:
+        """A fresh token."""
+        self._token = self._token % TOKENS + 1
+        return self._token
+
+    def _call(self, command: str, kind: CommandClass, timeout_ns: int, sent: dict[str, Value], token: int) -> int:
+        device, _, name = command.partition(".")
+        self._effects.append(Call(self._next_order(kind), device, name, self.now + timeout_ns, sent, token, kind))
+        return self._order_id
+
+    def _next_order(self, kind: CommandClass) -> int:
+        self._order_id += 1
+        if kind is CommandClass.STOP:
+            self.stops.add(self._order_id)
+        return self._order_id

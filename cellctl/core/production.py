@@ -1,0 +1,384 @@
+"""Production: the jobs in their queue, the parts in process, the stations and devices that their phases claim.
+
+The rules kept here: never two parts in a station, never two phases at a device, and every part that was begun ends
+as good, as scrap, or stays visible with what it waits for.
+"""
+
+from collections.abc import Iterator
+
+from cellctl.core.context import AskPerson, RaiseFault
+from cellctl.core.execution import ForAnswer, PhaseRun
+from cellctl.core.fault import Cause, Policy, Question, parse_policy
+from cellctl.core.job import JOBS_MAX, Job
+from cellctl.core.messages import AddJob, Done
+from cellctl.core.packml import Command
+from cellctl.core.part import Part
+from cellctl.core.phase import PhaseFault
+from cellctl.core.procedure import PhaseStep, complete, phases_of, resolve
+from cellctl.core.site import Site
+
+#: Reactions of the cell that a policy may name, and the PackML command each becomes.
+DEMANDS = {"hold": Command.HOLD, "stop": Command.STOP, "abort": Command.ABORT}
+
+
+class Production:
+    """All orders and all parts of one cell. `demand` is a command that a fault asks of the cell, with its cause."""
+
+    def __init__(self, site: Site) -> None:
+        self.jobs: list[Job] = []
+        self.parts: list[Part] = []
+        self.loaded: str | None = None
+        self.good = 0
+        self.reject = 0
+        self.demand: tuple[Command, Cause] | None = None
+        self.ended_jobs = 0
+        self.stations: dict[str, Part] = {}
+        self._devices: dict[str, PhaseRun] = {}
+        self._site = site
+        self._late: dict[int, PhaseRun] = {}
+
+    # --- jobs ---------------------------------------------------------------------------------------------------
+
+    @property
+    def job(self) -> Job | None:
+        """The order in work: the first of the queue."""
+        return self.jobs[0] if self.jobs else None
+
+    def add(self, order: AddJob) -> str | None:
+        """Put an order at the end of the queue; None, or why it cannot be taken."""
+        recipe = self._site.equipment.recipes.get(order.recipe)
+        if recipe is None:
+            known = ", ".join(self._site.equipment.recipes) or "none"
+            return f"there is no recipe {order.recipe!r}; there are {known}"
+        if order.quantity < 1:
+            return "a job needs a quantity of at least 1"
+        if any(job.id == order.job for job in self.jobs):
+            return f"there is a job {order.job!r} already"
+        if len(self.jobs) >= JOBS_MAX:
+            return f"the queue is full: {JOBS_MAX} jobs"
+        free = {name for name, parameter in recipe.parameters.items() if parameter.per_part}
+        for number, values in enumerate(order.parts, 1):
+            if unknown := sorted(set(values) - free):
+                return f"part {number}: {unknown[0]!r} is not a per-part parameter of {recipe.id}"
+        if len(order.parts) > order.quantity:
+            return f"there are values for {len(order.parts)} parts, but the quantity is {order.quantity}"
+        self.jobs.append(Job(order.job, order.recipe, order.quantity, order.parts))
+        self._site.outbox.note("job", job=order.job, recipe=order.recipe, quantity=order.quantity)
+        return None
+
+    def cancel(self, job_id: str) -> str | None:
+        """Begin no further part of the order; None, or why there is nothing to cancel."""
+        for job in self.jobs:
+            if job.id == job_id:
+                job.cancelled = True
+                self._site.outbox.note("job.cancelled", job=job.id)
+                self._retire_jobs()
+                return None
+        return f"there is no open job {job_id!r}"
+
+    # --- the walk through the procedures ------------------------------------------------------------------------
+
+    @property
+    def runs(self) -> list[PhaseRun]:
+        """All phases that are running."""
+        return [run for part in self.parts for run in part.runs.values()]
+
+    @property
+    def worked_off(self) -> bool:
+        """Whether the jobs of the loaded recipe came to their end since `ended_jobs` was last set to 0."""
+        left = any(job.recipe == self.loaded and not job.all_started for job in self.jobs)
+        return self.ended_jobs > 0 and not self.parts and not left
+
+    @property
+    def idle(self) -> bool:
+        """Whether no phase is running."""
+        return not any(part.runs for part in self.parts)
+
+    def walk(self, *, begin: bool, enter: bool = True) -> None:
+        """Let every part go on as far as it can; `begin` new parts, and `enter` new phases, only if told so."""
+        moved = True
+        while moved:
+            moved = False
+            for part in list(self.parts):
+                moved = self._advance(part) or moved
+            if enter and self.demand is None:
+                for part in list(self.parts):
+                    moved = self._enter_due(part) or moved
+                moved = (begin and self._begin()) or moved
+
+    def wind_down(self) -> None:
+        """Close every phase that is not just executing a pulse."""
+        for part in self.parts:
+            for path, run in list(part.runs.items()):
+                if not run.busy:
+                    self._leave(part, path)
+
+    def close(self) -> None:
+        """Close every phase now."""
+        for part in self.parts:
+            for path in list(part.runs):
+                self._leave(part, path)
+
+    def answer(self, done: Done) -> None:
+        """Take the answer to an order, also one of a phase that was closed meanwhile."""
+        for run in self.runs:
+            run.answer(done)
+        if late := self._late.pop(done.id, None):
+            late.answer(done)
+
+    def lose(self, device: str, reason: str) -> None:
+        """A device is gone."""
+        for run in self.runs:
+            run.lose(device, reason)
+
+    def recover(self, question_id: str, choice: str) -> str | None:
+        """Take the answer to an open question; None, or why it is not one."""
+        for part in self.parts:
+            for path, question in part.questions.items():
+                if question.id == question_id:
+                    if choice not in question.choices:
+                        return f"{choice!r} is not possible; choose {' or '.join(question.choices)}"
+                    del part.questions[path]
+                    self._site.outbox.note("answer", part=part.serial, question=question.id, choice=choice)
+                    self._decide(part, path, question, choice)
+                    return None
+        return f"there is no open question {question_id!r}"
+
+    @property
+    def questions(self) -> list[Question]:
+        """What waits for a person."""
+        return [question for part in self.parts for question in part.questions.values()]
+
+    def why_no_part(self) -> Iterator[Cause]:
+        """Why no further part is begun, first cause first."""
+        job = self.job
+        if job is None:
+            yield Cause("job", "no_job", "There is no job", "Add a job.")
+        elif job.recipe != self.loaded:
+            loaded = self.loaded or "no recipe"
+            text = f"The job {job.id} needs {job.recipe}, but {loaded} is loaded"
+            yield Cause("changeover", job.recipe, text, f"Change over to {job.recipe}.")
+
+    # --- parts --------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> bool:
+        """Begin the next part of the order, if there is room for it."""
+        job = next((job for job in self.jobs if not job.all_started), None)
+        if job is None or job.recipe != self.loaded:
+            return False
+        recipe = self._site.equipment.recipes[job.recipe]
+        number = job.started + 1
+        values = {name: parameter.value for name, parameter in recipe.parameters.items()}
+        values |= job.values_of(number)
+        procedure = resolve(recipe.procedure, values)
+        first = next((self._station_of(step) for step in phases_of(procedure)), None)
+        if len(self.parts) >= recipe.wip or first in self.stations:
+            return False
+        job.started = number
+        part = Part(f"{job.id}-{number:04d}", job, recipe, procedure, values, self._site.outbox.now)
+        self.parts.append(part)
+        self._site.outbox.note("part", part=part.serial, job=job.id, recipe=recipe.id, version=recipe.version)
+        return True
+
+    def _station_of(self, step: PhaseStep) -> str | None:
+        return self._site.equipment.phases[step.phase].station
+
+    def _enter_due(self, part: Part) -> bool:
+        """Enter the phases whose turn it is and whose station and devices are free; end the part after its last."""
+        moved = False
+        for path, step in part.due():
+            definition = self._site.equipment.phases[step.phase]
+            if part.scrapped and not definition.always:
+                part.finished.add(path)
+                moved = True
+            elif path not in part.runs and path not in part.questions and self._claim(part, path, step):
+                moved = True
+        if complete(part.procedure, part.finished):
+            self._end(part)
+            moved = True
+        return moved
+
+    def _claim(self, part: Part, path: str, step: PhaseStep) -> bool:
+        """Enter the phase if everything that it needs is free."""
+        definition = self._site.equipment.phases[step.phase]
+        station = definition.station
+        if self.stations.get(station or "", part) is not part:
+            return False
+        uses = definition.uses
+        if uses is None:
+            uses = self._site.equipment.stations[station].uses if station else frozenset()
+        if any(device in self._devices for device in uses):
+            return False
+        try:
+            run = self._site.enter(step.phase, _resolved(step), part, path)
+        except PhaseFault as fault:
+            self._faulted(part, path, step, fault)
+            return True
+        part.runs[path] = run
+        self._devices.update(dict.fromkeys(uses, run))
+        if station and station not in part.stations:
+            part.stations.append(station)
+            self.stations[station] = part
+        self._site.outbox.note("phase", part=part.serial, step=path, phase=step.phase)
+        return True
+
+    def _advance(self, part: Part) -> bool:
+        """Let the part's running phases go on; True if one of them ended or got its answer."""
+        moved = False
+        steps = dict(part.due())
+        for path, run in list(part.runs.items()):
+            if path not in steps:
+                self._leave(part, path)  # the background of a `with` ends with what it was for
+                continue
+            run.advance()
+            if isinstance(run.wait, ForAnswer) and path not in part.questions:
+                moved = self._react(part, path, steps[path], run.wait) or moved
+            if run.ended is not None:
+                moved = True
+                self._leave(part, path)
+                if isinstance(run.ended, PhaseFault):
+                    self._faulted(part, path, steps[path], run.ended)
+                elif run.ended:
+                    self._finish(part, path, run)
+        return moved
+
+    def _finish(self, part: Part, path: str, run: PhaseRun) -> None:
+        part.finished.add(path)
+        part.progress.pop(path, None)
+        self._site.outbox.note("phase.done", part=part.serial, step=path)
+        here = run.definition.station
+        if here is not None:
+            occupied = {other.definition.station for other in part.runs.values()} | {here}
+            self._free(part, [station for station in part.stations if station not in occupied])
+
+    def _leave(self, part: Part, path: str) -> None:
+        """Take a phase out of its place, ended or not; an answer that is still under way will be heard."""
+        run = part.runs.pop(path)
+        run.close()
+        self._devices = {device: other for device, other in self._devices.items() if other is not run}
+        if (order := run.order) is not None:
+            self._late[order] = run
+
+    def _free(self, part: Part, stations: list[str]) -> None:
+        for station in stations:
+            part.stations.remove(station)
+            del self.stations[station]
+
+    def _end(self, part: Part) -> None:
+        self._free(part, list(part.stations))
+        self.parts.remove(part)
+        if part.good:
+            part.job.good += 1
+            self.good += 1
+        else:
+            part.job.reject += 1
+            self.reject += 1
+        result = "good" if part.good else "scrap"
+        self._site.outbox.note("part.done", part=part.serial, job=part.job.id, result=result)
+        self._retire_jobs()
+
+    def _retire_jobs(self) -> None:
+        for job in [job for job in self.jobs if job.finished]:
+            self.jobs.remove(job)
+            self.ended_jobs += 1
+            self._site.outbox.note("job.done", job=job.id, good=job.good, reject=job.reject)
+
+    # --- faults -------------------------------------------------------------------------------------------------
+
+    def _react(self, part: Part, path: str, step: PhaseStep, wait: ForAnswer) -> bool:
+        """Apply the step's policy to a fault that the phase itself declared, or ask; True if it was answered."""
+        station = self._station_of(step) or ""
+        wish, place = wait.wish, wait.key.rpartition("#")[0]
+        progress = part.progress[path]
+        if isinstance(wish, AskPerson):
+            self._ask(
+                part, path, Question(_id(part, path, wait.key), "ask", wish.text, wish.choices, part.serial, station)
+            )
+            return False
+        definition = self._site.equipment.phases[step.phase]
+        kind, data = (wish.kind, wish.data) if isinstance(wish, RaiseFault) else ("in_doubt", {})
+        policy = _policy(step, kind, "ask")
+        if isinstance(wish, RaiseFault) and progress.retries[place] < policy.retries:
+            progress.retries[place] += 1
+            self._answer(part, path, wait.key, "retry")
+            return True
+        choices = definition.recoveries(kind)
+        question = Question(
+            _id(part, path, wait.key), kind, _told(step.phase, kind, data), choices, part.serial, station, data
+        )
+        if policy.then in choices:
+            self._decide(part, path, question, policy.then)
+            return True
+        self._ask(part, path, question)
+        self._demand(policy, question.id, question.text)
+        return False
+
+    def _faulted(self, part: Part, path: str, step: PhaseStep, fault: PhaseFault) -> None:
+        """Apply the step's policy to a fault that ended the phase."""
+        self._site.outbox.note("fault", part=part.serial, step=path, fault=fault.kind, text=fault.text)
+        policy = _policy(step, fault.kind, "hold")
+        retries = part.progress[path].retries if path in part.progress else {}
+        used = retries.get(fault.kind, 0)
+        if used < policy.retries:
+            part.progress[path].retries[fault.kind] = used + 1
+            return
+        if retries:
+            part.progress[path].retries.pop(fault.kind, None)
+        identity = f"{part.serial}/{path}"
+        match policy.then:
+            case "ask":
+                choices = self._site.equipment.phases[step.phase].recoveries(fault.kind)
+                self._ask(part, path, Question(identity, fault.kind, fault.text, choices, part.serial))
+            case "skip":
+                part.finished.add(path)
+            case "scrap":
+                self._scrap(part)
+            case "retry":
+                pass
+            case _:
+                self._demand(policy, identity, fault.text)
+
+    def _decide(self, part: Part, path: str, question: Question, choice: str) -> None:
+        if choice == "scrap":
+            self._scrap(part)
+            return
+        key = question.id.removeprefix(_id(part, path, ""))
+        if key != question.id:
+            self._answer(part, path, key, choice)
+
+    def _answer(self, part: Part, path: str, key: str, choice: str) -> None:
+        part.progress[path].answers[key] = choice
+        self._site.outbox.note("recovery", part=part.serial, step=path, key=key, choice=choice)
+
+    def _scrap(self, part: Part) -> None:
+        part.scrapped = True
+        self._site.outbox.note("part.scrap", part=part.serial)
+        for path, run in list(part.runs.items()):
+            if not run.definition.always:
+                self._leave(part, path)
+        part.questions.clear()
+
+    def _ask(self, part: Part, path: str, question: Question) -> None:
+        part.questions[path] = question
+        self._site.outbox.note("question", part=part.serial, question=question.id, text=question.text)
+
+    def _demand(self, policy: Policy, identity: str, text: str) -> None:
+        if policy.then in DEMANDS and self.demand is None:
+            self.demand = (DEMANDS[policy.then], Cause("fault", identity, text))
+
+
+def _resolved(step: PhaseStep) -> dict[str, bool | int | float | str]:
+    return {name: value for name, value in step.parameters.items() if isinstance(value, bool | int | float | str)}
+
+
+def _policy(step: PhaseStep, kind: str, default: str) -> Policy:
+    return parse_policy(step.on_fault.get(kind, default))
+
+
+def _id(part: Part, path: str, key: str) -> str:
+    return f"{part.serial}/{path}/{key}"
+
+
+def _told(phase: str, kind: str, data: object) -> str:
+    shown = ", ".join(f"{name} {value}" for name, value in data.items()) if isinstance(data, dict) else ""
+    return f"{phase}: {kind.replace('_', ' ')}" + (f" ({shown})" if shown else "")
