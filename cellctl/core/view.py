@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RecipeView:
-    """The loaded recipe."""
+    """A recipe that the cell knows."""
 
     id: str
     version: str
@@ -129,7 +129,8 @@ class View:
     mode: str
     mode_number: int
     simulated: bool
-    recipe: RecipeView | None
+    recipe: RecipeView | None  # the loaded one
+    recipes: tuple[RecipeView, ...]
     job: JobView | None
     jobs: tuple[JobView, ...]
     good: int
@@ -148,7 +149,7 @@ class View:
 def view_of(cell: Cell) -> View:
     """Take the snapshot."""
     operation, production = cell.operation, cell.production
-    loaded = cell.equipment.recipes.get(production.loaded or "")
+    recipes = {one.id: RecipeView(one.id, one.version, one.product) for one in cell.equipment.recipes.values()}
     jobs = tuple(
         JobView(job.id, job.recipe, job.quantity, job.started, job.done, job.good, job.reject)
         for job in production.jobs
@@ -165,7 +166,8 @@ def view_of(cell: Cell) -> View:
         mode=operation.packml.mode.title,
         mode_number=int(operation.packml.mode),
         simulated=bool(cell.equipment.simulated),
-        recipe=None if loaded is None else RecipeView(loaded.id, loaded.version, loaded.product),
+        recipe=recipes.get(production.loaded or ""),
+        recipes=tuple(recipes.values()),
         job=jobs[0] if jobs else None,
         jobs=jobs,
         good=production.good,
