@@ -216,7 +216,7 @@ class Cell:
         changeover.advance()
         if changeover.done:
             recipe = changeover.recipe
-            self.production.loaded = recipe.id
+            self.production.load(recipe)
             self.outbox.note("recipe", recipe=recipe.id, version=recipe.version, hash=recipe.hash)
 
     def _cancel_changeover(self, reason: str) -> None:
@@ -292,7 +292,7 @@ class Cell:
             return f"part {self.production.parts[0].serial} is still in process"
         if self.changeover is not None and not self.changeover.done:
             return f"the changeover to {self.changeover.recipe.id} is in work"
-        self.production.loaded = None
+        self.production.load(None)
         self.outbox.note("changeover", recipe=recipe.id, version=recipe.version)
         self.changeover = Changeover(self.site, recipe)
         return None

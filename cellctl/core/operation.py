@@ -110,9 +110,9 @@ class Operation:
         if not self._producing:
             return False
         self._production.walk(begin=True)
-        if self._production.demand is not None:
-            command, cause = self._production.demand
-            self._production.demand = None
+        if self._production.recovery.demand is not None:
+            command, cause = self._production.recovery.demand
+            self._production.recovery.demand = None
             return self.fire(command, cause) is None
         return (
             self._production.worked_off

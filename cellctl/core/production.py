@@ -6,23 +6,21 @@ as good, as scrap, or stays visible with what it waits for.
 
 from collections.abc import Iterator
 
-from cellctl.core.context import AskPerson, RaiseFault
 from cellctl.core.execution import ForAnswer, PhaseRun
-from cellctl.core.fault import Cause, Policy, Question, parse_policy
+from cellctl.core.fault import Cause, Question
 from cellctl.core.job import JOBS_MAX, Job
 from cellctl.core.messages import AddJob, Done
 from cellctl.core.packml import Command
 from cellctl.core.part import Part
 from cellctl.core.phase import PhaseFault
 from cellctl.core.procedure import PhaseStep, complete, phases_of, resolve
+from cellctl.core.recipe import FirstArticle, MasterRecipe
+from cellctl.core.recovery import Recovery
 from cellctl.core.site import Site
-
-#: Reactions of the cell that a policy may name, and the PackML command each becomes.
-DEMANDS = {"hold": Command.HOLD, "stop": Command.STOP, "abort": Command.ABORT}
 
 
 class Production:
-    """All orders and all parts of one cell. `demand` is a command that a fault asks of the cell, with its cause."""
+    """All orders and all parts of one cell."""
 
     def __init__(self, site: Site) -> None:
         self.jobs: list[Job] = []
@@ -30,10 +28,12 @@ class Production:
         self.loaded: str | None = None
         self.good = 0
         self.reject = 0
-        self.demand: tuple[Command, Cause] | None = None
+        self.articles = 0  # so many first articles are still to be approved
+        self.approval: Question | None = None
         self.ended_jobs = 0
         self.stations: dict[str, Part] = {}
         self._devices: dict[str, PhaseRun] = {}
+        self.recovery = Recovery(site)
         self._site = site
         self._late: dict[int, PhaseRun] = {}
 
@@ -101,7 +101,7 @@ class Production:
             moved = False
             for part in list(self.parts):
                 moved = self._advance(part) or moved
-            if enter and self.demand is None:
+            if enter and self.recovery.demand is None:
                 for part in list(self.parts):
                     moved = self._enter_due(part) or moved
                 moved = (begin and self._begin()) or moved
@@ -133,21 +133,26 @@ class Production:
 
     def recover(self, question_id: str, choice: str) -> str | None:
         """Take the answer to an open question; None, or why it is not one."""
+        if self.approval is not None and self.approval.id == question_id:
+            return self._approve(self.approval, choice)
         for part in self.parts:
-            for path, question in part.questions.items():
+            for question in part.questions.values():
                 if question.id == question_id:
-                    if choice not in question.choices:
-                        return f"{choice!r} is not possible; choose {' or '.join(question.choices)}"
-                    del part.questions[path]
-                    self._site.outbox.note("answer", part=part.serial, question=question.id, choice=choice)
-                    self._decide(part, path, question, choice)
-                    return None
+                    return self.recovery.answer(part, question, choice)
         return f"there is no open question {question_id!r}"
 
     @property
     def questions(self) -> list[Question]:
         """What waits for a person."""
-        return [question for part in self.parts for question in part.questions.values()]
+        asked = [question for part in self.parts for question in part.questions.values()]
+        return asked if self.approval is None else [self.approval, *asked]
+
+    def load(self, recipe: MasterRecipe | None) -> None:
+        """Make a recipe the loaded one (None: no recipe), with its first articles still to be approved."""
+        self.loaded = None if recipe is None else recipe.id
+        self.approval = None
+        steps = () if recipe is None else recipe.changeover
+        self.articles = sum(step.parts for step in steps if isinstance(step, FirstArticle))
 
     def why_no_part(self) -> Iterator[Cause]:
         """Why no further part is begun, first cause first."""
@@ -164,7 +169,7 @@ class Production:
     def _begin(self) -> bool:
         """Begin the next part of the order, if there is room for it."""
         job = next((job for job in self.jobs if not job.all_started), None)
-        if job is None or job.recipe != self.loaded:
+        if job is None or job.recipe != self.loaded or self.approval is not None or (self.articles and self.parts):
             return False
         recipe = self._site.equipment.recipes[job.recipe]
         number = job.started + 1
@@ -212,7 +217,7 @@ class Production:
         try:
             run = self._site.enter(step.phase, _resolved(step), part, path)
         except PhaseFault as fault:
-            self._faulted(part, path, step, fault)
+            self.recovery.faulted(part, path, step, fault)
             return True
         part.runs[path] = run
         self._devices.update(dict.fromkeys(uses, run))
@@ -227,17 +232,17 @@ class Production:
         moved = False
         steps = dict(part.due())
         for path, run in list(part.runs.items()):
-            if path not in steps:
+            if path not in steps or (part.scrapped and not run.definition.always):
                 self._leave(part, path)  # the background of a `with` ends with what it was for
                 continue
             run.advance()
             if isinstance(run.wait, ForAnswer) and path not in part.questions:
-                moved = self._react(part, path, steps[path], run.wait) or moved
+                moved = self.recovery.react(part, path, steps[path], run.wait) or moved
             if run.ended is not None:
                 moved = True
                 self._leave(part, path)
                 if isinstance(run.ended, PhaseFault):
-                    self._faulted(part, path, steps[path], run.ended)
+                    self.recovery.faulted(part, path, steps[path], run.ended)
                 elif run.ended:
                     self._finish(part, path, run)
         return moved
@@ -276,6 +281,26 @@ class Production:
         result = "good" if part.good else "scrap"
         self._site.outbox.note("part.done", part=part.serial, job=part.job.id, result=result)
         self._retire_jobs()
+        if self.articles:
+            self._ask_approval(part)
+
+    def _ask_approval(self, part: Part) -> None:
+        """Hold the cell until somebody has approved the first article."""
+        article = next(step for step in part.recipe.changeover if isinstance(step, FirstArticle))
+        text = f"First article {part.serial}: {', '.join(article.checks) or 'is it good'}?"
+        self.approval = Question(
+            f"first_article/{part.serial}", "first_article", text, ("approve", "reject"), part.serial
+        )
+        self.recovery.demand = (Command.HOLD, Cause("first_article", self.approval.id, text))
+        self._site.outbox.note("question", part=part.serial, question=self.approval.id, text=text)
+
+    def _approve(self, question: Question, choice: str) -> str | None:
+        if choice not in question.choices:
+            return f"{choice!r} is not possible; choose {' or '.join(question.choices)}"
+        self.articles -= choice == "approve"
+        self.approval = None
+        self._site.outbox.note("answer", part=question.part, question=question.id, choice=choice)
+        return None
 
     def _retire_jobs(self) -> None:
         for job in [job for job in self.jobs if job.finished]:
@@ -283,102 +308,6 @@ class Production:
             self.ended_jobs += 1
             self._site.outbox.note("job.done", job=job.id, good=job.good, reject=job.reject)
 
-    # --- faults -------------------------------------------------------------------------------------------------
-
-    def _react(self, part: Part, path: str, step: PhaseStep, wait: ForAnswer) -> bool:
-        """Apply the step's policy to a fault that the phase itself declared, or ask; True if it was answered."""
-        station = self._station_of(step) or ""
-        wish, place = wait.wish, wait.key.rpartition("#")[0]
-        progress = part.progress[path]
-        if isinstance(wish, AskPerson):
-            self._ask(
-                part, path, Question(_id(part, path, wait.key), "ask", wish.text, wish.choices, part.serial, station)
-            )
-            return False
-        definition = self._site.equipment.phases[step.phase]
-        kind, data = (wish.kind, wish.data) if isinstance(wish, RaiseFault) else ("in_doubt", {})
-        policy = _policy(step, kind, "ask")
-        if isinstance(wish, RaiseFault) and progress.retries[place] < policy.retries:
-            progress.retries[place] += 1
-            self._answer(part, path, wait.key, "retry")
-            return True
-        choices = definition.recoveries(kind)
-        question = Question(
-            _id(part, path, wait.key), kind, _told(step.phase, kind, data), choices, part.serial, station, data
-        )
-        if policy.then in choices:
-            self._decide(part, path, question, policy.then)
-            return True
-        self._ask(part, path, question)
-        self._demand(policy, question.id, question.text)
-        return False
-
-    def _faulted(self, part: Part, path: str, step: PhaseStep, fault: PhaseFault) -> None:
-        """Apply the step's policy to a fault that ended the phase."""
-        self._site.outbox.note("fault", part=part.serial, step=path, fault=fault.kind, text=fault.text)
-        policy = _policy(step, fault.kind, "hold")
-        retries = part.progress[path].retries if path in part.progress else {}
-        used = retries.get(fault.kind, 0)
-        if used < policy.retries:
-            part.progress[path].retries[fault.kind] = used + 1
-            return
-        if retries:
-            part.progress[path].retries.pop(fault.kind, None)
-        identity = f"{part.serial}/{path}"
-        match policy.then:
-            case "ask":
-                choices = self._site.equipment.phases[step.phase].recoveries(fault.kind)
-                self._ask(part, path, Question(identity, fault.kind, fault.text, choices, part.serial))
-            case "skip":
-                part.finished.add(path)
-            case "scrap":
-                self._scrap(part)
-            case "retry":
-                pass
-            case _:
-                self._demand(policy, identity, fault.text)
-
-    def _decide(self, part: Part, path: str, question: Question, choice: str) -> None:
-        if choice == "scrap":
-            self._scrap(part)
-            return
-        key = question.id.removeprefix(_id(part, path, ""))
-        if key != question.id:
-            self._answer(part, path, key, choice)
-
-    def _answer(self, part: Part, path: str, key: str, choice: str) -> None:
-        part.progress[path].answers[key] = choice
-        self._site.outbox.note("recovery", part=part.serial, step=path, key=key, choice=choice)
-
-    def _scrap(self, part: Part) -> None:
-        part.scrapped = True
-        self._site.outbox.note("part.scrap", part=part.serial)
-        for path, run in list(part.runs.items()):
-            if not run.definition.always:
-                self._leave(part, path)
-        part.questions.clear()
-
-    def _ask(self, part: Part, path: str, question: Question) -> None:
-        part.questions[path] = question
-        self._site.outbox.note("question", part=part.serial, question=question.id, text=question.text)
-
-    def _demand(self, policy: Policy, identity: str, text: str) -> None:
-        if policy.then in DEMANDS and self.demand is None:
-            self.demand = (DEMANDS[policy.then], Cause("fault", identity, text))
-
 
 def _resolved(step: PhaseStep) -> dict[str, bool | int | float | str]:
     return {name: value for name, value in step.parameters.items() if isinstance(value, bool | int | float | str)}
-
-
-def _policy(step: PhaseStep, kind: str, default: str) -> Policy:
-    return parse_policy(step.on_fault.get(kind, default))
-
-
-def _id(part: Part, path: str, key: str) -> str:
-    return f"{part.serial}/{path}/{key}"
-
-
-def _told(phase: str, kind: str, data: object) -> str:
-    shown = ", ".join(f"{name} {value}" for name, value in data.items()) if isinstance(data, dict) else ""
-    return f"{phase}: {kind.replace('_', ' ')}" + (f" ({shown})" if shown else "")

@@ -29,11 +29,11 @@ class Site:
         PhaseFault if the parameters do not fit the phase.
         """
         definition = self.equipment.phases[phase]
+        progress = Progress() if part is None else part.progress.setdefault(path, Progress())
         try:
             bound = bind(definition.parameters, parameters)
         except ValueError as error:
             raise PhaseFault("error", f"{phase}: {error}") from error
-        progress = Progress() if part is None else part.progress.setdefault(path, Progress())
         about = {"phase": phase} if part is None else {"part": part.serial, "step": path}
 
         def note(kind: str, data: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from cellctl.core.messages import LinkState
 from cellctl.core.operation import possible
 from cellctl.core.packml import STATE_COMPLETE, State
 from cellctl.core.part import Part
-from cellctl.core.recipe import Prepare, RunPhase
+from cellctl.core.recipe import FirstArticle, Prepare, RunPhase
 from cellctl.core.signal import Value
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def view_of(cell: Cell) -> View:
         ),
         alarms=tuple(cell.alarms.in_order()),
         questions=tuple(production.questions),
-        changeover=None if cell.changeover is None else _changeover(cell.changeover),
+        changeover=None if cell.changeover is None else _changeover(cell.changeover, production.articles),
     )
 
 
@@ -266,7 +266,7 @@ def _part(part: Part) -> PartView:
     )
 
 
-def _changeover(changeover: Changeover) -> ChangeoverView:
+def _changeover(changeover: Changeover, articles: int) -> ChangeoverView:
     steps = []
     for index, step in enumerate(changeover.steps):
         state = "done" if index < changeover.index else "open"
@@ -278,6 +278,10 @@ def _changeover(changeover: Changeover) -> ChangeoverView:
                 steps.append(StepView("do", text, confirm, external, state))
             case RunPhase(phase):
                 steps.append(StepView("run", phase, "", False, state))
+            case FirstArticle(parts, approve):
+                text = f"Make {parts} and have it approved" + (f" by {approve}" if approve else "")
+                state = "active" if articles and changeover.done else state
+                steps.append(StepView("first_article", text, "", False, state))
             case _:
                 steps.append(StepView("download", "Download and read back every value", "", False, state))
     return ChangeoverView(

@@ -1,0 +1,115 @@
+"""Recovery: what is done when a phase is in trouble, by the policy of its step or by the decision of a person."""
+
+from collections.abc import Mapping
+
+from cellctl.core.context import AskPerson, RaiseFault
+from cellctl.core.execution import ForAnswer
+from cellctl.core.fault import Cause, Policy, Question, parse_policy
+from cellctl.core.packml import Command
+from cellctl.core.part import Part
+from cellctl.core.phase import PhaseFault
+from cellctl.core.procedure import PhaseStep
+from cellctl.core.signal import Value
+from cellctl.core.site import Site
+
+#: Reactions of the cell that a policy may name, and the PackML command that each becomes.
+DEMANDS = {"hold": Command.HOLD, "stop": Command.STOP, "abort": Command.ABORT}
+
+
+class Recovery:
+    """Applies policies and answers. `demand` is a command that a fault asks of the cell, with its cause."""
+
+    def __init__(self, site: Site) -> None:
+        self.demand: tuple[Command, Cause] | None = None
+        self._site = site
+
+    def react(self, part: Part, path: str, step: PhaseStep, wait: ForAnswer) -> bool:
+        """A phase asks what to do: answer by the step's policy (True), or put the question to a person (False)."""
+        wish = wait.wish
+        identity = _id(part, path, wait.key)
+        definition = self._site.equipment.phases[step.phase]
+        if isinstance(wish, AskPerson):
+            question = Question(identity, "ask", wish.text, wish.choices, part.serial, definition.station or "")
+            self._ask(part, path, question)
+            return False
+        kind, data = (wish.kind, wish.data) if isinstance(wish, RaiseFault) else ("in_doubt", {})
+        policy = parse_policy(step.on_fault.get(kind, "ask"))
+        retries, place = part.progress[path].retries, wait.key.rpartition("#")[0]
+        if isinstance(wish, RaiseFault) and retries[place] < policy.retries:
+            retries[place] += 1
+            self._choose(part, path, wait.key, "retry")
+            return True
+        choices = definition.recoveries(kind)
+        if policy.then in choices:
+            self._choose(part, path, wait.key, policy.then)
+            return True
+        text = _told(step.phase, kind, data)
+        self._ask(part, path, Question(identity, kind, text, choices, part.serial, definition.station or "", data))
+        self._demand(policy, identity, text)
+        return False
+
+    def faulted(self, part: Part, path: str, step: PhaseStep, fault: PhaseFault) -> None:
+        """A fault ended the phase: apply the step's policy. A phase that is not asked about is entered again."""
+        self._site.outbox.note("fault", part=part.serial, step=path, fault=fault.kind, text=fault.text)
+        policy = parse_policy(step.on_fault.get(fault.kind, "hold"))
+        retries = part.progress[path].retries
+        if retries[fault.kind] < policy.retries:
+            retries[fault.kind] += 1
+            return
+        del retries[fault.kind]
+        identity = _id(part, path, "")
+        match policy.then:
+            case "ask":
+                definition = self._site.equipment.phases[step.phase]
+                choices = definition.recoveries(fault.kind)
+                self._ask(part, path, Question(identity, fault.kind, fault.text, choices, part.serial))
+            case "skip":
+                part.finished.add(path)
+            case "scrap":
+                self._scrap(part)
+            case _:
+                self._demand(policy, identity, fault.text)
+
+    def answer(self, part: Part, question: Question, choice: str) -> str | None:
+        """A person decided; None, or why the choice cannot be taken."""
+        if choice not in question.choices:
+            return f"{choice!r} is not possible; choose {' or '.join(question.choices)}"
+        path = next(path for path, asked in part.questions.items() if asked is question)
+        del part.questions[path]
+        self._site.outbox.note("answer", part=part.serial, question=question.id, choice=choice)
+        key = question.id.removeprefix(_id(part, path, ""))
+        if key:
+            self._choose(part, path, key, choice)
+        elif choice == "scrap":
+            self._scrap(part)
+        return None
+
+    def _choose(self, part: Part, path: str, key: str, choice: str) -> None:
+        self._site.outbox.note("recovery", part=part.serial, step=path, key=key, choice=choice)
+        if choice == "scrap":
+            self._scrap(part)
+        else:
+            part.progress[path].answers[key] = choice
+
+    def _scrap(self, part: Part) -> None:
+        """Nothing more is made of the part; only what takes it out of the cell still runs for it."""
+        part.scrapped = True
+        part.questions.clear()
+        self._site.outbox.note("part.scrap", part=part.serial)
+
+    def _ask(self, part: Part, path: str, question: Question) -> None:
+        part.questions[path] = question
+        self._site.outbox.note("question", part=part.serial, question=question.id, text=question.text)
+
+    def _demand(self, policy: Policy, identity: str, text: str) -> None:
+        if policy.then in DEMANDS and self.demand is None:
+            self.demand = (DEMANDS[policy.then], Cause("fault", identity, text))
+
+
+def _id(part: Part, path: str, key: str) -> str:
+    return f"{part.serial}/{path}/{key}"
+
+
+def _told(phase: str, kind: str, data: Mapping[str, Value]) -> str:
+    shown = ", ".join(f"{name} {value}" for name, value in data.items())
+    return f"{phase}: {kind.replace('_', ' ')}" + (f" ({shown})" if shown else "")
