@@ -22,6 +22,7 @@ STOPPING_TIMEOUT_NS = 15_000_000_000
 _AT_ONCE = frozenset({S.STOPPING, S.ABORTING})
 #: These end only when the safe outputs have answered.
 _MADE_SAFE = _AT_ONCE | {S.HOLDING}
+_HOLDING = frozenset({S.HOLDING, S.HELD})
 #: A fault in the phases of these is a reason to stop; in the others it is told and passed over.
 _GOING = frozenset({S.RESETTING, S.STARTING, S.UNHOLDING, S.UNSUSPENDING})
 
@@ -81,6 +82,9 @@ class Operation:
 
     def work(self) -> bool:
         """Do the present state's work; True if the state is another one now."""
+        return self._obey() or self._do() or self._obey()
+
+    def _do(self) -> bool:
         match self.state:
             case S.EXECUTE:
                 return self._execute()
@@ -101,6 +105,23 @@ class Operation:
                 ready = self.state in STATE_COMPLETE
         return ready and self._routine_done() and self._complete()
 
+    def _obey(self) -> bool:
+        """Do what a fault in production demands, as soon as the state allows it; True if the state is another one."""
+        recovery = self._production.recovery
+        if recovery.demand is None:
+            return False
+        command, cause = recovery.demand
+        if command is Command.HOLD and self.state in _HOLDING:
+            recovery.demand = None
+            self.causes.append(cause)
+            return False
+        if command is Command.HOLD and self.state is S.COMPLETING:
+            command = Command.STOP  # Completing cannot be held
+        if self.packml.refusal(command):
+            return False
+        recovery.demand = None
+        return self.fire(command, cause) is None
+
     @property
     def _producing(self) -> bool:
         return self.packml.mode is Mode.PRODUCTION
@@ -110,14 +131,9 @@ class Operation:
         if not self._producing:
             return False
         self._production.walk(begin=True)
-        if self._production.recovery.demand is not None:
-            command, cause = self._production.recovery.demand
-            self._production.recovery.demand = None
-            return self.fire(command, cause) is None
-        return (
-            self._production.worked_off
-            and self.fire(Command.COMPLETE, Cause("job", "done", "The jobs are done")) is None
-        )
+        if not self._production.worked_off or self._production.recovery.demand is not None:
+            return False
+        return self.fire(Command.COMPLETE, Cause("job", "done", "The jobs are done")) is None
 
     def _entered(self) -> None:
         """The state is another one: note it, and begin its work."""
@@ -129,6 +145,7 @@ class Operation:
             self._routine.close()
         if state in _AT_ONCE:
             self._production.close()
+            self._production.recovery.demand = None
             self._send_safe()
         if state is S.STARTING:
             self._production.ended_jobs = 0
