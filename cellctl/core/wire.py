@@ -50,6 +50,7 @@ ACTIONS: Mapping[str, type[Action]] = {
     "recover": Recover,
 }
 
+_QUALITIES = frozenset(int(quality) for quality in Quality)
 _NAMES = {action: name for name, action in ACTIONS.items()}
 
 
@@ -139,8 +140,9 @@ def decode_sample(signal: str, data: object) -> Sample:
     """The sample of `signal` in `data`. WireError if it is none."""
     match data:
         case [bool() | int() | float() | str() | None as value, int(quality), int(time_ns), int(received_ns), *rest]:
-            if quality in Quality and len(rest) <= 1:
-                return Sample(signal, value, Quality(quality), time_ns, received_ns, *rest)
+            if quality in _QUALITIES and len(rest) <= 1:
+                reason = _text(rest[0], "reason", None) if rest else ""
+                return Sample(signal, value, Quality(quality), time_ns, received_ns, reason)
     raise WireError(f"the sample of {signal} cannot be read")
 
 

@@ -1,0 +1,298 @@
+"""Control: the process that runs one cell.
+
+One inbox, one turn, one writer. A turn reads the time once, takes what waits, lets `Cell.step` decide, hands the
+entries to the journal and the effects to the gate. The rules kept here: everything runs in one TaskGroup and ends in
+order, each stage by a deadline; the loop and the journal live or die together; drivers and children may die alone.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+from cellctl.core.cell import Cell
+from cellctl.core.equipment import Equipment
+from cellctl.core.messages import Done, Entry, Operate, Order, Outcome, Request, Samples
+from cellctl.core.packml import COMMANDS, Command, State
+from cellctl.driver import Device, DriverFactory
+from cellctl.records import Records
+from cellctl.runtime import process
+from cellctl.runtime.children import Child, keep_running
+from cellctl.runtime.clock import Clock
+from cellctl.runtime.folder import claimed
+from cellctl.runtime.gate import Gate, Ways
+from cellctl.runtime.history import History
+from cellctl.runtime.inbox import Inbox
+from cellctl.runtime.journal import Journal, JournalError
+from cellctl.runtime.logs import Log, Logs
+from cellctl.runtime.server import LinkServer, Published
+from cellctl.runtime.supervisor import Supervisor
+
+#: Kinds of the entries that control itself writes: a run begins, ends in order, and the computer's time was set.
+START, END, CLOCK = "start", "end", "clock"
+
+#: Deadlines of the end: safe outputs, and the last entries on disk. Drivers and children have their own.
+STOP_S = 5.0
+FLUSH_S = 5.0
+
+#: A disk that needs longer than this holds the cell: what it decides cannot be kept.
+SLOW_DISK_S = 1.0
+
+#: How often the disk and the clock are looked at.
+LOOK_S = 0.5
+
+#: A cell that wants to be woken for what is due already gets there by its own turn, not by spinning.
+TURN_NS_MIN = 1_000_000
+
+#: A sequence number that no disk confirms.
+NEVER = sys.maxsize
+
+_AT_REST = frozenset({State.STOPPED, State.ABORTED})
+
+
+class Model(Protocol):
+    """What control needs of a checked cell."""
+
+    @property
+    def equipment(self) -> Equipment:
+        """What the core is told."""
+
+    @property
+    def devices(self) -> Mapping[str, Device]:
+        """What the drivers are told, by device."""
+
+
+def run(model: Model, *, state: Path, children: Sequence[Child] = (), ready: Callable[[], None] = lambda: None) -> None:
+    """Run the cell of `model` in this process until SIGINT or SIGTERM; a second signal hurries.
+
+    `state` is the state folder, `children` are kept running beside, `ready` is called once when the link is served.
+    StateError (StateInUse among them) and JournalError are sentences for a person; AddressError comes from a driver.
+    """
+    real_time = process.prioritise()
+    logs = Logs()
+
+    def steady() -> None:
+        logs.log.info("control is ready", real_time=real_time, frozen=process.freeze())
+        ready()
+
+    try:
+        with asyncio.Runner(loop_factory=process.new_loop) as runner:
+            runner.run(run_cell(model, state=state, log=logs.log, children=children, ready=steady))
+            if late := asyncio.all_tasks(runner.get_loop()):
+                logs.log.error("tasks do not end", names=[task.get_name() for task in late])
+                logs.close()
+                os._exit(1)
+    finally:
+        logs.close()
+
+
+async def run_cell(
+    model: Model,
+    *,
+    state: Path,
+    log: Log,
+    children: Sequence[Child] = (),
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """As `run`, on the running loop, without touching the process but for its handlers of SIGINT and SIGTERM."""
+    with claimed(state):
+        journal = Journal(state)
+        try:
+            control = Control(model, state, journal, drivers=installed_drivers(model), log=log)
+            with _signals(control.stop):
+                await control.run(children, ready)
+        finally:
+            if not await journal.close(FLUSH_S):
+                raise JournalError(f"The last entries of the journal in {state} could not be written.")
+
+
+def installed_drivers(model: Model) -> Mapping[str, DriverFactory]:
+    """The installed driver of each protocol that `model` uses; only these are imported."""
+    wanted = {device.protocol for device in model.devices.values()}
+    return {point.name: point.load() for point in entry_points(group="cellctl.drivers") if point.name in wanted}
+
+
+class Control:
+    """One run of one cell on a state folder that is claimed already. Belongs to the running loop."""
+
+    def __init__(
+        self, model: Model, state: Path, journal: Journal, *, drivers: Mapping[str, DriverFactory], log: Log
+    ) -> None:
+        equipment = model.equipment
+        self._log, self._journal, self._clock = log, journal, Clock()
+        self._begin = _beginning(Records(state))
+        self.cell = Cell(equipment, state=self._begin.state, token=self._begin.token)
+        self._inbox = Inbox(equipment.signals)
+        self._history = History(state, equipment.signals, trouble=lambda reason: log.warning(reason))
+        self._server = LinkServer(state, Published(self.cell.view, self.cell.image), self._inbox.put, log)
+        self._supervisors = {
+            device.id: Supervisor(device, drivers[device.protocol](device), self._clock, self._inbox, log)
+            for device in model.devices.values()
+        }
+        self._gate = Gate(Ways(self._send, self._server.answer, self._inbox.put))
+        self._outside: list[asyncio.Task[None]] = []
+        self._stopping, self._rest = asyncio.Event(), asyncio.Event()
+        self._failure: Exception | None = None
+        self._asked: set[Command] = set()
+        self._requests = 0
+
+    def stop(self) -> None:
+        """End in order; said again: at once."""
+        if self._stopping.is_set():
+            self._rest.set()
+            for task in self._outside:
+                task.cancel()
+        self._stopping.set()
+
+    async def run(self, children: Sequence[Child], ready: Callable[[], None]) -> None:
+        """Until `stop`, or until the cell or its journal fails: then what failed is raised."""
+        asyncio.get_running_loop().set_exception_handler(self._unexpected)
+        self._journal.start(committed=self._committed, failing=self._failing, idle=self._history.work)
+        self._write(Entry(START, {"state": self._begin.state.title, "clean": self._begin.clean}))
+        await self._server.open()
+        try:
+            async with asyncio.TaskGroup() as group:
+                inside = [group.create_task(self._turns(), name="turns"), group.create_task(self._look(), name="look")]
+                self._outside += [group.create_task(one.run(), name="device") for one in self._supervisors.values()]
+                self._outside += [group.create_task(keep_running(one, self._log), name=one.name) for one in children]
+                ready()
+                await self._stopping.wait()
+                await self._stop_cell()
+                await _cancelled(self._outside)
+                await _cancelled(inside)
+        finally:
+            await self._server.close()
+        if self._failure:
+            raise self._failure
+        self._turn()
+        self._write(Entry(END, {"state": self.cell.state.title}))
+
+    # --- the turn ---------------------------------------------------------------------------------------------
+
+    async def _turns(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                self._turn()
+                wake_ns = max(self.cell.wake_at, self._clock.now() + TURN_NS_MIN)
+                timer = loop.call_at(self._clock.monotonic_s(wake_ns), self._inbox.wake)
+                await self._inbox.wait()
+                timer.cancel()
+                await asyncio.sleep(0)  # what is ready besides gets its chance, however fast inputs come
+        except Exception as error:
+            self._log.error("the cell failed", exc_info=error)
+            self._failure = error
+            self._rest.set()
+            self._stopping.set()
+
+    def _turn(self) -> None:
+        now = self._clock.now()
+        inputs = self._inbox.take()
+        effects = self.cell.step(now, inputs)
+        entries = [effect for effect in effects if isinstance(effect, Entry)]
+        try:
+            sequence = self._journal.append(now, entries)
+        except JournalError:
+            self._gate.put(effects, NEVER)
+            raise
+        self._gate.put(effects, sequence)
+        for item in inputs:
+            if isinstance(item, Samples):
+                self._history.put(item.samples)
+        if self._stopping.is_set() and self.cell.state in _AT_REST:
+            self._rest.set()
+
+    def _send(self, order: Order) -> None:
+        if supervisor := self._supervisors.get(order.device):
+            supervisor.send(order)
+        else:
+            self._inbox.put(Done(order.id, Outcome.NOT_SENT, reason=f"there is no device {order.device}"))
+
+    # --- journal and clock ------------------------------------------------------------------------------------
+
+    def _write(self, entry: Entry) -> None:
+        self._journal.append(self._clock.now(), [entry])
+
+    def _committed(self, sequence: int) -> None:
+        self._asked.clear()
+        self._gate.committed(sequence)
+
+    def _failing(self, reason: str) -> None:
+        self._log.error("the journal cannot be written", reason=reason)
+        self._ask_once(Command.ABORT, "the journal cannot be written")
+
+    async def _look(self) -> None:
+        """Look after the disk and the computer's clock."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if self._journal.waiting_s > SLOW_DISK_S:
+                self._ask_once(Command.HOLD, "the disk is too slow")
+            if step_ns := self._clock.step_ns():
+                self._log.warning("the clock of the computer was set", step_s=step_ns / 1e9)
+                self._write(Entry(CLOCK, {"step_ns": step_ns}))
+
+    def _ask_once(self, command: Command, reason: str) -> None:
+        """Fire `command` if it is legal; once until the journal is well again."""
+        if command not in self._asked and self.cell.state in COMMANDS[command][0]:
+            self._asked.add(command)
+            self._requests += 1
+            self._inbox.put(Request(f"control-{self._requests}", Operate(command), by="control", via=reason))
+
+    # --- the end ----------------------------------------------------------------------------------------------
+
+    async def _stop_cell(self) -> None:
+        """No more requests; bring the cell to Stopped, with safe outputs."""
+        self._log.info("control ends")
+        self._server.refuse("the cell is being shut down")
+        self._ask_once(Command.STOP, "shut down")
+        self._inbox.wake()
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self._rest.wait()
+        except TimeoutError:
+            self._log.error("the cell does not stop in time", state=self.cell.state.title)
+
+    def _unexpected(self, _: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+        self._log.error(str(context.get("message")), exc_info=context.get("exception"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """What the journal tells about the run before."""
+
+    clean: bool
+    state: State
+    token: int
+
+
+def _beginning(records: Records) -> _Beginning:
+    """Stopped after an orderly end or at the very first start; else Aborted: a person looks first."""
+    last, intent = records.latest(limit=1), records.latest(kind="intent", limit=1)
+    clean = not last or (last[0].kind == END and last[0].data.get("state") == State.STOPPED.title)
+    token = intent[0].data.get("token") if intent else 0
+    return _Beginning(clean, State.STOPPED if clean else State.ABORTED, token if isinstance(token, int) else 0)
+
+
+async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
+@contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
