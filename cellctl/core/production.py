@@ -60,6 +60,9 @@ class Production:
         for number, values in enumerate(order.parts, 1):
             if unknown := sorted(set(values) - free):
                 return f"part {number}: {unknown[0]!r} is not a per-part parameter of {recipe.id}"
+            for name, value in values.items():
+                if problem := recipe.parameters[name].problem(value):
+                    return f"part {number}: {name}: {problem}"
         if len(order.parts) > order.quantity:
             return f"there are values for {len(order.parts)} parts, but the quantity is {order.quantity}"
         self.jobs.append(Job(order.job, order.recipe, order.quantity, order.parts))

@@ -6,6 +6,7 @@ known before its first phase starts.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf, isfinite
 
 from cellctl.core.condition import Condition
 from cellctl.core.procedure import Sequence
@@ -29,6 +30,20 @@ class RecipeParameter:
     per_part: bool = False
     to: str = ""
     label: str = ""
+
+    def problem(self, value: Value) -> str | None:
+        """Why `value` (in `unit`) cannot stand for a part's own value, or None."""
+        if isinstance(value, bool) != isinstance(self.value, bool) or isinstance(value, str) != isinstance(
+            self.value, str
+        ):
+            return f"{value!r} is not of the kind of {self.value!r}"
+        if isinstance(value, str):
+            return None
+        low = -inf if self.low is None else self.low
+        high = inf if self.high is None else self.high
+        if not (low <= value <= high and isfinite(value)):
+            return f"{value:g} {self.unit} is outside {low:g}..{high:g} {self.unit}"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
