@@ -5,7 +5,7 @@ PYTHON  ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
              $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV    := .venv
 BIN     := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip --quiet --disable-pip-version-check install
+INSTALL := $(BIN)/python -m pip -qq --disable-pip-version-check install
 ROOT    := $(shell test "$$(id -u)" = 0 || echo sudo -n)
 APT     := $(ROOT) env DEBIAN_FRONTEND=noninteractive apt-get -qq
 CORE    := --branch --source=cellctl/core
@@ -74,5 +74,5 @@ $(VENV)/test.stamp: requirements/test.txt $(VENV)/run.stamp
 $(VENV)/bench.stamp: requirements/bench.txt | $(VENV)/bin/python
 	@echo "Installing the peers of the benchmarks ..." >&2
 	@$(PYTHON) -m venv $(VENV)/bench
-	@$(VENV)/bench/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes -r requirements/bench.txt
+	@$(VENV)/bench/bin/python -m pip -qq --disable-pip-version-check install --require-hashes -r requirements/bench.txt
 	@touch $@
