@@ -1,7 +1,7 @@
 """Alarms: conditions that need a person. An alarm is raised when its condition is known to be true, and returns when
 it is known to be false; while it is unknown nothing changes."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from cellctl.core.equipment import AlarmSpec
@@ -36,7 +36,7 @@ class Alarms:
         """When time alone may change one of them."""
         return self._list.wake_at
 
-    def refresh(self, changed: Iterable[str], now: int) -> list[tuple[str, bool]]:
+    def refresh(self, changed: Collection[str], now: int) -> list[tuple[str, bool]]:
         """Evaluate; the alarms that were raised (True) or returned (False)."""
         moved = []
         for name in self._list.refresh(changed, now):

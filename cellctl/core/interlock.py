@@ -4,7 +4,7 @@ The rule kept here: an interlock that is unknown is not fulfilled, and one that 
 command that would set the cell going.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import chain
 
 from cellctl.core.equipment import Interlock
@@ -53,16 +53,20 @@ class Interlocks:
         self._image = image
         self._interlocks = {interlock.id: interlock for interlock in interlocks}
         self._list = Watchlist(image, {name: interlock.need for name, interlock in self._interlocks.items()})
-        self._list.refresh(image.signals, 0)
+        self._unfulfilled = list(self._interlocks.values())
+        self.refresh(image.signals, 0)
 
     @property
     def wake_at(self) -> int | None:
         """When time alone may change one of them."""
         return self._list.wake_at
 
-    def refresh(self, changed: Iterable[str], now: int) -> list[tuple[str, bool]]:
+    def refresh(self, changed: Collection[str], now: int) -> list[tuple[str, bool]]:
         """Evaluate; the interlocks that changed, with whether each is fulfilled."""
-        return [(name, self.fulfilled(name)) for name in self._list.refresh(changed, now)]
+        moved = self._list.refresh(changed, now)
+        if moved:
+            self._unfulfilled = [one for name, one in self._interlocks.items() if not self.fulfilled(name)]
+        return [(name, self.fulfilled(name)) for name in moved]
 
     def fulfilled(self, name: str) -> bool:
         """Whether the need is known to be met."""
@@ -70,10 +74,12 @@ class Interlocks:
 
     def broken(self, *reactions: str) -> list[Interlock]:
         """The interlocks with one of the reactions that are not fulfilled."""
-        return [one for name, one in self._interlocks.items() if one.reaction in reactions and not self.fulfilled(name)]
+        return [one for one in self._unfulfilled if one.reaction in reactions]
 
     def reaction(self, state: State) -> tuple[Command, Interlock] | None:
         """What the interlocks ask of the cell in `state`: the most severe command, with its cause."""
+        if not self._unfulfilled:
+            return None
         for reaction, (command, states) in REACTIONS.items():
             if state in states and (broken := self.broken(reaction)):
                 return command, broken[0]

@@ -14,7 +14,7 @@ from cellctl.core.signal import Value
 
 @dataclass(slots=True)
 class Part:
-    """One unit of product with its serial, its control recipe, and its progress."""
+    """One unit of product with its serial, its control recipe, and its progress. `due`: the steps that may run now."""
 
     serial: str
     job: Job
@@ -28,12 +28,23 @@ class Part:
     progress: dict[str, Progress] = field(default_factory=dict)
     runs: dict[str, PhaseRun] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
+    due: dict[str, PhaseStep] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.due = dict(frontier(self.procedure, self.finished))
 
     @property
     def good(self) -> bool:
         """Whether nothing is known against the part."""
         return not self.scrapped
 
-    def due(self) -> list[tuple[str, PhaseStep]]:
-        """The steps that may run now, with their paths."""
-        return list(frontier(self.procedure, self.finished))
+    @property
+    def complete(self) -> bool:
+        """Whether the whole procedure is done."""
+        return not self.due
+
+    def finish(self, path: str) -> None:
+        """The step at `path` is done, or left out."""
+        self.finished.add(path)
+        self.progress.pop(path, None)
+        self.due = dict(frontier(self.procedure, self.finished))

@@ -13,7 +13,7 @@ from cellctl.core.messages import AddJob, Done
 from cellctl.core.packml import Command
 from cellctl.core.part import Part
 from cellctl.core.phase import PhaseFault
-from cellctl.core.procedure import PhaseStep, complete, phases_of, resolve
+from cellctl.core.procedure import PhaseStep, phases_of, resolve
 from cellctl.core.recipe import FirstArticle, MasterRecipe
 from cellctl.core.recovery import Recovery
 from cellctl.core.site import Site
@@ -194,14 +194,14 @@ class Production:
     def _enter_due(self, part: Part) -> bool:
         """Enter the phases whose turn it is and whose station and devices are free; end the part after its last."""
         moved = False
-        for path, step in part.due():
+        for path, step in part.due.items():
             definition = self._site.equipment.phases[step.phase]
             if part.scrapped and not definition.always:
-                part.finished.add(path)
+                part.finish(path)
                 moved = True
             elif path not in part.runs and path not in part.questions and self._claim(part, path, step):
                 moved = True
-        if complete(part.procedure, part.finished):
+        if part.complete:
             self._end(part)
             moved = True
         return moved
@@ -233,7 +233,7 @@ class Production:
     def _advance(self, part: Part) -> bool:
         """Let the part's running phases go on; True if one of them ended or got its answer."""
         moved = False
-        steps = dict(part.due())
+        steps = part.due
         for path, run in list(part.runs.items()):
             if path not in steps or (part.scrapped and not run.definition.always):
                 self._leave(part, path)  # the background of a `with` ends with what it was for
@@ -251,8 +251,7 @@ class Production:
         return moved
 
     def _finish(self, part: Part, path: str, run: PhaseRun) -> None:
-        part.finished.add(path)
-        part.progress.pop(path, None)
+        part.finish(path)
         self._site.outbox.note("phase.done", part=part.serial, step=path)
         here = run.definition.station
         if here is not None:

@@ -64,7 +64,7 @@ class Recovery:
                 choices = definition.recoveries(fault.kind)
                 self._ask(part, path, Question(identity, fault.kind, fault.text, choices, part.serial))
             case "skip":
-                part.finished.add(path)
+                part.finish(path)
             case "scrap":
                 self._scrap(part)
             case _:

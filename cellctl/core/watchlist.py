@@ -1,6 +1,6 @@
 """Many conditions watched at once: only those are evaluated whose signals changed or whose time has come."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from cellctl.core.condition import Condition, Watch
 from cellctl.core.signal import Image
@@ -24,8 +24,10 @@ class Watchlist:
         due = (self.watches[name].wake_at for name in self._timed)
         return min((at for at in due if at is not None), default=None)
 
-    def refresh(self, changed: Iterable[str], now: int) -> list[str]:
+    def refresh(self, changed: Collection[str], now: int) -> list[str]:
         """Evaluate what the changed signals and the time may have moved; the names whose truth is another now."""
+        if not changed and not self._timed:
+            return []
         names = {name for signal in changed for name in self._of_signal.get(signal, ())}
         names.update(name for name in self._timed if (self.watches[name].wake_at or 0) <= now)
         moved = []
