@@ -42,7 +42,7 @@ from cellctl.core.packml import Command, State
 from cellctl.core.production import Production
 from cellctl.core.signal import Image
 from cellctl.core.site import Site
-from cellctl.core.view import View, view_of
+from cellctl.core.view import View, not_connected, view_of
 
 S = State
 
@@ -67,7 +67,7 @@ class _Timed(Protocol):
 
 
 class Cell:
-    """One cell. Only `step` changes it."""
+    """One cell. Only `step` changes it. `missing` tells the devices that the stations use and that are not there."""
 
     def __init__(self, equipment: Equipment, *, state: State = State.STOPPED, token: int = 0) -> None:
         self.equipment = equipment
@@ -84,6 +84,7 @@ class Cell:
         }
         self.needed = frozenset().union(*(station.uses for station in equipment.stations.values()))
         self.site = site
+        self.missing = self._missing()
         self._sweep_at = 0
         self._changed: set[str] = set()
         self._answers: OrderedDict[str, Receipt | Refused] = OrderedDict()
@@ -157,6 +158,7 @@ class Cell:
         if link.device not in self.links:
             return
         before, self.links[link.device] = self.links[link.device], link
+        self.missing = self._missing()
         if link.state is not before.state:
             self.outbox.note("link", device=link.device, state=link.state.value, reason=link.reason)
         if link.state in (LinkState.LOST, LinkState.WRONG_DEVICE):
@@ -166,6 +168,14 @@ class Cell:
                 self.operation.routine.lose(link.device, link.reason)
             if self.changeover is not None:
                 self.changeover.lose(link.device, link.reason)
+
+    def _missing(self) -> list[Cause]:
+        """The devices that the stations use and that are not connected."""
+        return [
+            not_connected(self.name_of(link.device), link)
+            for link in self.links.values()
+            if link.device in self.needed and link.state is not LinkState.CONNECTED
+        ]
 
     # --- decisions ----------------------------------------------------------------------------------------------
 
@@ -183,24 +193,11 @@ class Cell:
         if reaction := self.interlocks.reaction(self.state):
             command, interlock = reaction
             return self.operation.fire(command, self.interlocks.cause(interlock, self.outbox.now)) is None
-        if self.state in _HOLD_IN and (missing := self.missing()):
-            return self.operation.fire(Command.HOLD, missing[0]) is None
+        if self.missing and self.state in _HOLD_IN:
+            return self.operation.fire(Command.HOLD, self.missing[0]) is None
         if self.state is S.SUSPENDED and self.operation.suspended_by_itself and not self.interlocks.broken("suspend"):
             return self.operation.fire(Command.UNSUSPEND, Cause("interlock", "cleared", "The cause is gone")) is None
         return False
-
-    def missing(self) -> list[Cause]:
-        """The devices that the stations use and that are not connected."""
-        return [
-            Cause(
-                "link",
-                link.device,
-                f"{self.name_of(link.device)} is not connected: {link.reason}",
-                "Check its power and cable.",
-            )
-            for link in self.links.values()
-            if link.device in self.needed and link.state is not LinkState.CONNECTED
-        ]
 
     def name_of(self, device: str) -> str:
         """The device as people call it."""
@@ -275,8 +272,8 @@ class Cell:
         """Why `command` would be refused now, or None."""
         if reason := self.operation.packml.refusal(command) or self.interlocks.refusal(command):
             return reason
-        if command in _NEED_DEVICES and (missing := self.missing()):
-            return f"{command.title} is not possible: {missing[0].text}"
+        if command in _NEED_DEVICES and self.missing:
+            return f"{command.title} is not possible: {self.missing[0].text}"
         if command in (Command.RESET, Command.START) and self.changeover is not None and not self.changeover.done:
             return f"{command.title} is not possible: the changeover to {self.changeover.recipe.id} is in work"
         return None

@@ -32,6 +32,7 @@ class Operation:
 
     def __init__(self, site: Site, production: Production, state: State) -> None:
         self.packml = PackML(state, site.equipment.modes)
+        self.state = state
         self.causes: list[Cause] = []
         self.since_ns = 0
         self.suspended_by_itself = False
@@ -39,11 +40,6 @@ class Operation:
         self._production = production
         self._routine: Routine | None = None
         self._made_safe = False
-
-    @property
-    def state(self) -> State:
-        """The current state."""
-        return self.packml.state
 
     @property
     def routine(self) -> Routine | None:
@@ -137,7 +133,7 @@ class Operation:
 
     def _entered(self) -> None:
         """The state is another one: note it, and begin its work."""
-        state = self.state
+        state = self.state = self.packml.state
         self.since_ns = self._site.outbox.now
         self._made_safe = False
         self._site.outbox.note("state", state=state.title, number=int(state))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cellctl.core.alarm import Alarm
 from cellctl.core.changeover import Changeover
 from cellctl.core.fault import Cause, Question
-from cellctl.core.messages import LinkState
+from cellctl.core.messages import LinkChanged, LinkState
 from cellctl.core.operation import possible
 from cellctl.core.packml import STATE_COMPLETE, State
 from cellctl.core.part import Part
@@ -228,11 +228,16 @@ def why(cell: Cell) -> Iterator[Cause]:
             yield cause
 
 
+def not_connected(name: str, link: LinkChanged) -> Cause:
+    """A device that is not there, as a cause; `name` as people call it."""
+    reason = link.reason or link.state.value
+    return Cause("link", link.device, f"{name} is not connected: {reason}", "Check its power and its cable.")
+
+
 def _lost(cell: Cell) -> Iterator[Cause]:
     for link in cell.links.values():
         if link.state is not LinkState.CONNECTED:
-            text = f"{cell.name_of(link.device)} is not connected: {link.reason or link.state.value}"
-            yield Cause("link", link.device, text, "Check its power and its cable.")
+            yield not_connected(cell.name_of(link.device), link)
 
 
 def _changeover_waits(cell: Cell) -> Iterator[Cause]:
