@@ -1,0 +1,1 @@
+"""The HTTP side of the gateway: the API of version 1, its live stream, and the page."""

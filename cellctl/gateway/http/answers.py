@@ -1,0 +1,239 @@
+"""What the HTTP API answers: the forms of version 1, and how each is made from what the cell tells.
+
+The rule kept here: a field that was once published keeps its name and its meaning; new ones may come. Every error has
+one form, `Problem`: a sentence, and what would be possible instead.
+"""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import JSONResponse
+
+from cellctl.core.packml import Command
+from cellctl.core.signal import Sample
+
+
+class Answer(BaseModel):
+    """What all forms share: made from the link's snapshot, of which they tell a part."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Problem(Answer):
+    """Why a request was not done. `possible`: what would be; `fields`: which of its fields are wrong."""
+
+    status: int
+    reason: str
+    possible: list[str] = []
+    fields: list[dict[str, str]] = []
+
+
+class Receipt(Answer):
+    """The cell took the request `id`; the same id always gets the same receipt."""
+
+    id: str
+    text: str
+
+
+class Recipe(Answer):
+    """A recipe of the cell."""
+
+    id: str
+    version: str
+    product: str
+
+
+class Job(Answer):
+    """An order; `done` counts finished parts, good or not."""
+
+    id: str
+    recipe: str
+    quantity: int
+    started: int
+    done: int
+    good: int
+    reject: int
+
+
+class Counts(Answer):
+    """Parts finished since the cell was loaded."""
+
+    good: int
+    reject: int
+
+
+class Reason(Answer):
+    """Why the cell is not producing, what to do, and what may be chosen if it is a question (its `id` names it)."""
+
+    kind: str
+    id: str
+    text: str
+    do: str
+    choices: list[str] = []
+
+
+class CommandRule(Answer):
+    """A PackML command: whether it is possible now, else why not. `in_state`: the state alone would take it."""
+
+    command: str
+    title: str
+    in_state: bool
+    legal: bool
+    reason: str
+
+
+class Station(Answer):
+    """A station, the part in it, and what is being done there or waited for."""
+
+    id: str
+    text: str
+    part: str
+    doing: str
+    waits: list[str]
+
+
+class Alarm(Answer):
+    """An active alarm: most urgent first, then oldest first."""
+
+    id: str
+    priority: str
+    text: str
+    do: str
+    since_ns: int
+
+
+class Download(Answer):
+    """A value that changeover writes to a device, and what was read back."""
+
+    parameter: str
+    signal: str
+    wanted: bool | int | float | str
+    found: bool | int | float | str | None
+    unit: str
+    state: str
+
+
+class Step(Answer):
+    """A step of the changeover; `confirm` is empty, ``tick`` or ``scan TEXT``; `state` open, active, failed or done."""
+
+    kind: str
+    text: str
+    confirm: str
+    external: bool
+    state: str
+
+
+class Changeover(Answer):
+    """The changeover in work, or the last one."""
+
+    recipe: str
+    index: int
+    done: bool
+    failed: str
+    steps: list[Step]
+    downloads: list[Download]
+
+
+class Device(Answer):
+    """A device and its connection; `needed`: the cell cannot produce without it."""
+
+    id: str
+    link: str
+    reason: str
+    identity: str
+    needed: bool
+    simulated: bool
+
+
+class Signal(Answer):
+    """The last sample of a signal: never a value without its quality and age."""
+
+    value: bool | int | float | str | None
+    quality: str
+    reason: str
+    time_ns: int
+    received_ns: int
+
+    @classmethod
+    def of(cls, sample: Sample) -> Self:
+        """The form of a sample."""
+        return cls(
+            value=sample.value,
+            quality=sample.quality.name.lower(),
+            reason=sample.reason,
+            time_ns=sample.time_ns,
+            received_ns=sample.received_ns,
+        )
+
+
+class Cell(Answer):
+    """The cell at one moment."""
+
+    id: str
+    name: str
+    state: str
+    state_number: int
+    state_since_ns: int
+    mode: str
+    simulated: bool
+    recipe: Recipe | None
+    job: Job | None
+    jobs_waiting: int
+    counts: Counts
+    waiting: list[str]
+    why: list[Reason]
+    commands: list[CommandRule]
+    stations: list[Station]
+    alarms: list[Alarm]
+    changeover: Changeover | None
+
+    @classmethod
+    def of(cls, view: Mapping[str, Any]) -> Self:
+        """The form of a view as the link tells it."""
+        choices = {question["id"]: question["choices"] for question in view["questions"]}
+        why = [{**cause, "choices": choices.get(cause["id"], [])} for cause in view["why"]]
+        return cls.model_validate(
+            {
+                **view,
+                "jobs_waiting": max(0, len(view["jobs"]) - 1),
+                "counts": {"good": view["good"], "reject": view["reject"]},
+                "waiting": [cause["text"] for cause in why],
+                "why": why,
+                "commands": [_rule(command, view) for command in Command],
+                "stations": [_station(station, view["parts"]) for station in view["stations"]],
+            }
+        )
+
+
+def problem_response(status: int, reason: str, possible: Iterable[str] = (), **more: Any) -> JSONResponse:
+    """An error in its one form."""
+    problem = Problem(status=status, reason=reason, possible=list(possible), **more)
+    return JSONResponse(problem.model_dump(), status_code=status)
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for a name that there is not."""
+    names = list(known)
+    close = get_close_matches(name, names, n=1)
+    meant = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(names[:20]) or 'none'}."
+    return f"There is no {what} {name!r}. {meant}"
+
+
+def _rule(command: Command, view: Mapping[str, Any]) -> dict[str, Any]:
+    name = command.name.lower()
+    legal, refused = name in view["commands"], view["refusals"].get(name)
+    reason = "" if legal else refused or f"Not possible in state {view['state']}"
+    in_state = legal or refused is not None
+    return {"command": name, "title": command.title, "in_state": in_state, "legal": legal, "reason": reason}
+
+
+def _station(station: Mapping[str, Any], parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    part = next(
+        (part for part in parts if part["serial"] == station["part"] and part["station"] == station["id"]), None
+    )
+    if part is None:
+        return {**station, "doing": "", "waits": []}
+    doing = ", ".join(part["phases"])
+    return {**station, "doing": f"{doing}: {part['progress']}" if part["progress"] else doing, "waits": part["waits"]}

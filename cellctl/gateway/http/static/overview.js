@@ -1,0 +1,221 @@
+// The overview: one page that says what the cell does, why it waits, and what may be pressed.
+
+import { h, render } from "preact";
+import { useRef, useState } from "preact/hooks";
+import { signal } from "@preact/signals";
+import htm from "htm";
+import { ask, cell, devices, follow, stale } from "/static/feed.js";
+import { texts as t } from "/static/texts.js";
+
+const html = htm.bind(h);
+
+// What the last press led to; shown above the commands until the next press.
+const outcome = signal({ text: "", bad: false });
+
+// One place for each pair of which the state takes at most one; the first is shown when it takes neither.
+const PLACES = [["reset", "clear"], ["start"], ["hold", "unhold"], ["suspend", "unsuspend"], ["complete"]];
+const HOLD_MS = 1000;
+
+function Page() {
+  const now = cell.value;
+  const old = stale.value;
+  document.title = now ? `${now.name} · ${old ? t.no_data : now.state}` : t.no_data;
+  if (!now) return html`<main class="waiting" role="status"><h1>${t.no_data}</h1></main>`;
+  return html`
+    <div class=${old ? "page stale" : "page"}>
+      <${Head} now=${now} />
+      <main>
+        <div class="grid">
+          <${Production} now=${now} />
+          <${Stations} stations=${now.stations} />
+          <${Reasons} now=${now} />
+          <${Devices} list=${devices.value} />
+        </div>
+      </main>
+      <${Commands} now=${now} old=${old} />
+    </div>`;
+}
+
+function Head({ now }) {
+  return html`
+    <header>
+      <h1>${now.name}</h1>
+      ${now.simulated && html`<p class="simulated" title=${t.simulated_why}>${t.simulated}</p>`}
+      ${stale.value && html`<p class="nodata" role="alert"><${Sign} kind="stale" /><b>${t.no_data}</b> ${t.no_data_why}</p>`}
+      <p class="mode">${t.mode}: <b>${now.mode}</b></p>
+    </header>`;
+}
+
+function Production({ now }) {
+  const job = now.job;
+  const share = job && job.quantity ? Math.min(1, job.done / job.quantity) : 0;
+  return html`
+    <section class="production" aria-label=${t.product}>
+      <div class="state" aria-live="polite">
+        <${Sign} kind=${abnormal(now) ? "alarm" : `state-${now.state}`} />
+        <div><strong class="value">${now.state}</strong><span>${t.states[now.state] ?? ""}</span></div>
+      </div>
+      <dl>
+        <div class="wide"><dt>${t.recipe}</dt>
+          <dd class="value">${now.recipe ? html`${now.recipe.id} <small>v${now.recipe.version}</small>` : t.no_recipe}</dd></div>
+        ${now.recipe?.product && html`<div class="wide"><dt>${t.product}</dt><dd class="value">${now.recipe.product}</dd></div>`}
+        <div class="wide"><dt>${t.job}</dt>
+          <dd>${job ? html`<span class="value">${t.of(job.done, job.quantity)}</span> <small>${job.id}</small>` : t.no_job}
+            ${job && html`<div class="bar" role="progressbar" aria-label=${t.job} aria-valuemin="0" aria-valuemax=${job.quantity} aria-valuenow=${job.done}><i style=${{ width: `${share * 100}%` }}></i></div>`}
+            ${now.jobs_waiting > 0 && html`<small>${t.jobs_waiting(now.jobs_waiting)}</small>`}
+          </dd></div>
+        <div><dt>${t.good}</dt><dd class="count value" data-count="good">${now.counts.good}</dd></div>
+        <div><dt>${t.reject}</dt><dd class="count value" data-count="reject">${now.counts.reject}</dd></div>
+      </dl>
+    </section>`;
+}
+
+function Stations({ stations }) {
+  return html`
+    <section class="stations" aria-label=${t.stations}>
+      <h2>${t.stations}</h2>
+      <ol>${stations.map((station) => html`
+        <li key=${station.id} class=${station.part ? "full" : "empty"}>
+          <h3>${station.text}</h3>
+          ${station.part
+            ? html`<b class="part value">${station.part}</b>
+                <span class="value">${words(station.doing) || t.station_idle}</span>
+                ${station.waits.map((wait) => html`<small key=${wait} class="value">${words(wait)}</small>`)}`
+            : html`<span class="value">${t.station_empty}</span>`}
+        </li>`)}
+      </ol>
+    </section>`;
+}
+
+function Reasons({ now }) {
+  const producing = now.state === "Execute";
+  const quiet = !now.why.length && !now.alarms.length;
+  return html`
+    <section class="reasons" aria-label=${producing ? t.running : t.not_running}>
+      <h2>${producing ? t.running : t.not_running}</h2>
+      <ul>
+        ${now.alarms.map((alarm) => html`
+          <li key=${alarm.id} class=${`alarm ${alarm.priority}`}>
+            <${Sign} kind="alarm" />
+            <div><b>${t.alarm} · ${t.priority[alarm.priority]}</b> <span class="value">${alarm.text}</span><em>${alarm.do}</em></div>
+          </li>`)}
+        ${now.why.map((reason) => html`
+          <li key=${reason.id} class=${reason.kind}>
+            <${Sign} kind=${reason.kind} />
+            <div><span class="value">${words(reason.text)}</span>${reason.do && !reason.choices.length && html`<em>${reason.do}</em>`}
+              ${reason.choices.length > 0 && html`<div class="choices" role="group" aria-label=${t.choose}>
+                ${reason.choices.map((choice) => html`<${Choice} key=${choice} question=${reason.id} choice=${choice} />`)}
+              </div>`}
+            </div>
+          </li>`)}
+        ${quiet && html`<li class="quiet">${t.nothing_waits}</li>`}
+      </ul>
+    </section>`;
+}
+
+function Choice({ question, choice }) {
+  const press = () => send(choice, "recover", { question, choice });
+  return html`<button disabled=${stale.value} onClick=${press}>${choice}</button>`;
+}
+
+function Devices({ list }) {
+  return html`
+    <section class="devices" aria-label=${t.devices}>
+      <h2>${t.devices}</h2>
+      <ul>${list.map((device) => html`
+        <li key=${device.id} class=${device.link === "connected" ? "up" : "down"} title=${device.reason}>
+          <${Sign} kind=${device.link === "connected" ? "up" : "down"} />
+          <div><b>${device.id}</b><span class="value">${t.link[device.link] ?? device.link}</span></div>
+        </li>`)}
+      </ul>
+    </section>`;
+}
+
+function Commands({ now, old }) {
+  const rules = Object.fromEntries(now.commands.map((command) => [command.command, command]));
+  const shown = PLACES.map((names) => rules[names.find((name) => rules[name].in_state) ?? names[0]]);
+  return html`
+    <footer>
+      <p class=${outcome.value.bad ? "outcome bad" : "outcome"} role="status">${outcome.value.text || t.not_safety}</p>
+      <nav>
+        ${shown.map((rule) => html`<${Button} key=${rule.command} rule=${rule} old=${old} />`)}
+        <span class="gap"></span>
+        <${Button} rule=${rules.stop} old=${old} />
+        <${HoldButton} rule=${rules.abort} old=${old} />
+      </nav>
+    </footer>`;
+}
+
+function Button({ rule, old }) {
+  return html`
+    <button class="command" data-command=${rule.command} disabled=${old || !rule.legal} onClick=${() => press(rule)}>
+      <b>${rule.title}</b><small>${old ? t.no_data : rule.reason}</small>
+    </button>`;
+}
+
+function HoldButton({ rule, old }) {
+  const timer = useRef(0);
+  const [pressed, setPressed] = useState(false);
+  const off = old || !rule.legal;
+  const end = () => {
+    clearTimeout(timer.current);
+    setPressed(false);
+  };
+  const begin = (event) => {
+    if (off || (event.type === "keydown" && (event.repeat || (event.key !== " " && event.key !== "Enter")))) return;
+    setPressed(true);
+    timer.current = setTimeout(() => {
+      setPressed(false);
+      press(rule);
+    }, HOLD_MS);
+  };
+  return html`
+    <button class=${pressed ? "command held" : "command"} data-command=${rule.command} disabled=${off}
+      onPointerDown=${begin} onPointerUp=${end} onPointerLeave=${end} onPointerCancel=${end}
+      onKeyDown=${begin} onKeyUp=${end} onBlur=${end} onContextMenu=${(event) => event.preventDefault()}>
+      <b>${rule.title}</b><small>${old ? t.no_data : rule.reason || t.hold_to_press}</small>
+    </button>`;
+}
+
+function press(rule) {
+  send(rule.title, "commands", { command: rule.command });
+}
+
+async function send(name, path, body) {
+  outcome.value = { text: t.sending(name), bad: false };
+  const { accepted, text } = await ask(path, body);
+  if (accepted) outcome.value = { text: t.accepted(name, text), bad: false };
+  else outcome.value = { text: text === null ? t.unreachable : t.refused(name, text), bad: true };
+}
+
+// Ids as people read them.
+function words(text) {
+  return text.replaceAll("_", " ");
+}
+
+function abnormal(now) {
+  return ["Aborted", "Aborting"].includes(now.state);
+}
+
+// Shape says it, colour only repeats it.
+const SIGNS = {
+  alarm: "M8 1 15 14H1Z M8 6v4 M8 11.5v1",
+  fault: "M8 1 15 14H1Z M8 6v4 M8 11.5v1",
+  stale: "M2 2 14 14 M14 2 2 14",
+  down: "M3 3 13 13 M13 3 3 13",
+  up: "M3 8.5 6.5 12 13 4",
+  "state-Execute": "M4 2 13 8 4 14Z",
+  "state-Held": "M5 3v10 M11 3v10",
+  "state-Suspended": "M5 3v10 M11 3v10",
+  "state-Stopped": "M3 3h10v10H3Z",
+  "state-Idle": "M8 2a6 6 0 1 0 .01 0Z",
+  "state-Completed": "M3 8.5 6.5 12 13 4",
+};
+
+function Sign({ kind }) {
+  const path = SIGNS[kind] ?? (kind.startsWith("state-") ? "M3 8h10 M9 4l4 4-4 4" : "M8 2a6 6 0 1 0 .01 0Z M8 7v4.5 M8 4.5v.5");
+  return html`<svg class=${`sign ${kind}`} viewBox="0 0 16 16" aria-hidden="true"><path d=${path} /></svg>`;
+}
+
+follow();
+render(html`<${Page} />`, document.body);
