@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rounds import Row, in_turn
+from benchmarks.rounds import Row, figures
 from cellctl.core.cell import Cell
 from cellctl.core.condition_text import parse
 from cellctl.core.equipment import AlarmSpec, Equipment, Station
@@ -47,26 +47,26 @@ def rows() -> Iterator[Row]:
         "P7",
         f"changed sample, {SIGNALS:,} signals, {CONDITIONS} conditions",
         "µs",
-        in_turn({"ours": _samples, "floor": _samples_floor}),
+        figures({"ours": _samples, "floor": _samples_floor}),
         "≤ 5 µs",
         5,
         note="The floor stores each value in a dict and compares it if a condition names it. Ours knows quality and"
         " age, evaluates `and`, and looks for stale signals and due times.",
     )
     measures = {"ours": _steps, "floor": _steps_floor, "peer": _steps_peer}
-    figures = in_turn(measures if PEERS.exists() else {name: measures[name] for name in ("ours", "floor")})
+    found = figures(measures if PEERS.exists() else {name: measures[name] for name in ("ours", "floor")})
     yield Row(
         "P7",
         "procedure step: set a signal and have it confirmed",
         "µs",
-        figures,
+        found,
         "≤ 10 µs, and 8 × faster than the peer",
         10,
         note="The floor drives a bare generator with `send`. The peer is bluesky's RunEngine with `mv` on a device that"
         " is done at once.",
     )
-    if "peer" in figures:
-        yield Row("P7", "the same, against the peer", "µs", figures, "≤ 1/8 of the peer", 1 / 8, against="peer")
+    if "peer" in found:
+        yield Row("P7", "the same, against the peer", "µs", found, "≤ 1/8 of the peer", 1 / 8, against="peer")
 
 
 # --- samples ----------------------------------------------------------------------------------------------------

@@ -8,11 +8,12 @@ ratios within the rounds.
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 #: As many rounds as give a median that a single disturbed one does not move.
 ROUNDS = 7
 
-Measure = Callable[[], float]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,17 @@ class Row:
         return self.ratio >= self.bound if self.at_least else self.ratio <= self.bound
 
 
-def in_turn(measures: Mapping[str, Measure], rounds: int = ROUNDS) -> dict[str, Figure]:
-    """Measure each in every round, beginning with another one each time."""
+def figures(measures: Mapping[str, Callable[[], float]]) -> dict[str, Figure]:
+    """Measure each in every round."""
+    return {name: Figure(tuple(values)) for name, values in in_turn(measures).items()}
+
+
+def in_turn(measures: Mapping[str, Callable[[], T]], rounds: int = ROUNDS) -> dict[str, list[T]]:
+    """Call each in every round, beginning with another one each time; what they gave, round by round."""
     names = list(measures)
-    found: dict[str, list[float]] = {name: [] for name in names}
+    found: dict[str, list[T]] = {name: [] for name in names}
     for number in range(rounds):
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
             found[name].append(measures[name]())
-    return {name: Figure(tuple(values)) for name, values in found.items()}
+    return found
