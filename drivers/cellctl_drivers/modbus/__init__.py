@@ -1,0 +1,24 @@
+"""Modbus TCP, Modbus RTU, and RTU over TCP: block reads, checked answers, writes that are read back."""
+
+from cellctl.driver import Device, Link
+from cellctl_drivers.modbus.profile import Profile
+from cellctl_drivers.wire.exchange import connected
+from cellctl_drivers.wire.loading import load
+
+__all__ = ["ModbusDriver"]
+
+
+class ModbusDriver:
+    """One Modbus device."""
+
+    def __init__(self, device: Device) -> None:
+        self._profile = Profile(device)
+
+    async def run(self, link: Link) -> None:
+        """One connection, until it is lost (DriverError)."""
+        await load("cellctl_drivers.modbus.session")
+        from cellctl_drivers.modbus.session import Session
+
+        profile = self._profile
+        async with connected(profile.endpoint, profile.id, profile.min_pause_s) as exchange:
+            await Session(profile, link, exchange).run()

@@ -1,0 +1,23 @@
+"""OPC UA client: one subscription per connection, exact types, writes that are read back."""
+
+from cellctl.driver import Device, Link
+from cellctl_drivers.opcua.profile import Profile
+from cellctl_drivers.wire.loading import load
+
+__all__ = ["OpcUaDriver"]
+
+
+class OpcUaDriver:
+    """One OPC UA server as a device."""
+
+    def __init__(self, device: Device) -> None:
+        self._profile = Profile(device)
+
+    async def run(self, link: Link) -> None:
+        """One connection, until it is lost (DriverError)."""
+        await load("cellctl_drivers.opcua.session")
+        from cellctl_drivers.opcua.connection import connected
+        from cellctl_drivers.opcua.session import Session
+
+        async with connected(self._profile) as client:
+            await Session(self._profile, link, client).run()

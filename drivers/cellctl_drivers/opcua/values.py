@@ -1,0 +1,78 @@
+"""OPC UA data values to raw values with their quality, and wanted values to variants of exactly the type asked for.
+
+The rule kept here: the status code is read before the value; only the top two bits decide between good and not good.
+"""
+
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TypeGuard
+
+from asyncua import ua
+
+from cellctl.driver import Outcome, Quality, Sample, Value
+from cellctl_drivers.opcua.profile import TYPES, Sink
+from cellctl_drivers.wire.orders import OrderError
+from cellctl_drivers.wire.reading import Reading
+
+_UNCERTAIN = 0x4000_0000
+_BAD = 0x8000_0000
+
+#: Info type "data value" with the overflow bit: values were lost between this one and the one before.
+_OVERFLOW = 0x0000_0480
+
+
+def sample(reading: Reading, data: ua.DataValue, now: int) -> Sample:
+    """The sample that `data` means for the point of `reading`."""
+    status = data.StatusCode if data.StatusCode is not None else ua.StatusCode()
+    if status.value & _BAD:
+        return reading.bad(f"the server says {status.name}", now)
+    raw = data.Value.Value if data.Value is not None else None
+    if isinstance(raw, ua.LocalizedText):
+        raw = raw.Text or ""
+    if not _fits(raw, reading.signal.type):
+        return reading.bad(f"the server tells {_named(raw)}, which is not of type {reading.signal.type}", now)
+    taken = reading.sample(raw, now, time_ns=_ns(data.SourceTimestamp))
+    if taken.quality is Quality.GOOD and status.value & _UNCERTAIN:
+        return replace(taken, quality=Quality.UNCERTAIN, reason=f"the server says {status.name}")
+    if taken.quality is Quality.GOOD and status.value & _OVERFLOW == _OVERFLOW:
+        return replace(taken, quality=Quality.UNCERTAIN, reason="values were lost before this one")
+    return taken
+
+
+def data_value(sink: Sink, value: Value) -> ua.DataValue:
+    """`value` as the sink's type, without status and times (servers refuse them); OrderError if it does not fit."""
+    return ua.DataValue(ua.Variant(_typed(sink, value), ua.VariantType[sink.type]), StatusCode=None)
+
+
+def _typed(sink: Sink, value: Value) -> Value:
+    bounds = TYPES[sink.type]
+    if (sink.type == "String") != isinstance(value, str):
+        raise OrderError(Outcome.REFUSED, f"{value!r} is not of type {sink.type}")
+    if isinstance(value, str):
+        return value
+    if not math.isfinite(value):
+        raise OrderError(Outcome.REFUSED, f"{value} is not a number that can be written")
+    if sink.type == "Boolean":
+        return bool(value)
+    if bounds is None:
+        return float(value)
+    if not bounds[0] <= round(value) <= bounds[1]:
+        raise OrderError(Outcome.REFUSED, f"{value} does not fit into {sink.type}")
+    return round(value)
+
+
+def _fits(raw: object, kind: str) -> TypeGuard[Value]:
+    if isinstance(raw, bool) or kind == "bool":
+        return kind == "bool" and isinstance(raw, bool | int)
+    return isinstance(raw, {"int": int, "float": int | float, "text": str}[kind])
+
+
+def _named(raw: object) -> str:
+    return "no value" if raw is None else f"a value of type {type(raw).__name__}"
+
+
+def _ns(time: datetime | None) -> int:
+    if time is None:
+        return 0
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1e6) * 1000

@@ -1,0 +1,165 @@
+"""Everything that can be known of a line device before it is connected.
+
+The rule kept here: all texts, patterns and settings are parsed and checked at once, without pyserial and without I/O.
+
+The profile language: ``line: {end, timeout, min_pause, error, errors, ack}``, where `error` is the pattern of a line
+that says no (its group ``code`` is looked up in `errors`) and `ack` the pattern of the answer to every ``write:``
+(none: a write has no answer). A signal has ``read:`` with an optional ``reply:`` pattern, whose group ``value`` is the
+value (none: the whole line), and ``write:`` with ``{value}``. A command has ``ask:`` with an optional ``reply:``, whose
+groups are its results, and ``within:`` if its answer takes longer than `timeout`; or ``send:``, which has no answer.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cellctl.driver import AddressError, Command, Device, Point
+from cellctl_drivers.serial.templates import Reply, Template, parse_reply, parse_template
+from cellctl_drivers.wire.endpoint import Endpoint, parse_tcp, parse_tty, scheme_of
+from cellctl_drivers.wire.expectation import Expectation
+from cellctl_drivers.wire.reading import Reading
+from cellctl_drivers.wire.settings import Section, Where, compiled
+
+_SCHEMES = ("serial", "tcp")
+_BAUD = 9600
+#: Any line.
+ANYTHING = re.compile(r"(?s:.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How lines end, how long an answer may take, and what an answer that says no looks like."""
+
+    end: bytes
+    timeout_s: float
+    error: re.Pattern[str] | None
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One point: the question and the pattern of its answer, and what writes it."""
+
+    reading: Reading
+    read: str | None
+    reply: re.Pattern[str]
+    write: Template | None
+    ack: re.Pattern[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """One command: what is sent, and the answer to wait for (None: there is none)."""
+
+    text: Template
+    reply: Reply | None
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Watchdog:
+    """A question asked every `every_ns` to keep the device running."""
+
+    ask: str
+    reply: re.Pattern[str]
+    every_ns: int
+
+
+class Profile:
+    """One line device; AddressError for whatever cannot be used."""
+
+    def __init__(self, device: Device) -> None:
+        settings = Section(device.settings, ("line",))
+        self.id = device.id
+        self.endpoint = _endpoint(device.address)
+        self.line = _line(settings)
+        self.min_pause_s = settings.duration("min_pause", "0 ms") / 1e9
+        ack = settings.pattern("ack")
+        settings.close()
+        self.targets = {name: _target(point, ack) for name, point in device.points.items()}
+        self.commands = {name: self._command(command) for name, command in device.commands.items()}
+        self.identify = _identify(device.identify)
+        self.watchdog = _watchdog(device.watchdog)
+
+    def questions(self) -> dict[tuple[str, int], list[Target]]:
+        """What is asked, how often, and the points that each answer holds."""
+        questions: dict[tuple[str, int], list[Target]] = {}
+        for target in self.targets.values():
+            if target.read is not None:
+                questions.setdefault((target.read, target.reading.point.every_ns), []).append(target)
+        return questions
+
+    def _command(self, command: Command) -> Talk:
+        options = Section(command.options, ("commands", command.name))
+        asks = "ask" in options
+        key = "ask" if asks else "send"
+        if asks == ("send" in options):
+            raise AddressError("a command has either `ask` (with an answer) or `send` (without)", options.at("ask"))
+        text = parse_template(options.text(key), options.at(key))
+        pattern = parse_reply(options.text("reply", ".*"), options.at("reply")) if asks else None
+        within_s = options.duration("within", f"{self.line.timeout_s} s") / 1e9
+        options.close()
+        return Talk(text, pattern, within_s)
+
+
+def _endpoint(address: str) -> Endpoint:
+    endpoint, query = parse_tty(address, baud=_BAUD) if scheme_of(address, _SCHEMES) == "serial" else parse_tcp(address)
+    query.close()
+    return endpoint
+
+
+def _line(settings: Section) -> Line:
+    end = settings.text("end", "\n").encode("latin-1", "replace")
+    errors = settings.take("errors") or {}
+    if not end:
+        raise AddressError("a line needs an end", settings.at("end"))
+    if not isinstance(errors, Mapping):
+        raise AddressError("`errors` gives a text for each code", settings.at("errors"))
+    timeout_s = settings.duration("timeout", "1 s") / 1e9
+    return Line(end, timeout_s, settings.pattern("error"), {str(code): str(text) for code, text in errors.items()})
+
+
+def _target(point: Point, ack: re.Pattern[str] | None) -> Target:
+    options = Section(point.options, ("signals", point.signal.name))
+    reply = options.pattern("reply")
+    ack = options.pattern("ack") or ack
+    equals = options.text("equals") if "equals" in options else None
+    options.close()
+    if reply is not None and "value" not in reply.groupindex:
+        raise AddressError("the pattern needs a group (?P<value>...)", options.at("reply"))
+    if equals is not None and point.signal.type != "bool":
+        raise AddressError("`equals` makes a bool: the signal's type must be bool", options.at("equals"))
+    write = parse_template(point.write, options.at("write"), only=("value",)) if point.write else None
+    for key in ("read", "write"):
+        _check_line(getattr(point, key) or "x", options.at(key))
+    return Target(Reading(point, equals), point.read, reply or ANYTHING, write, ack)
+
+
+def _identify(identify: Mapping[str, object] | None) -> tuple[str, Expectation] | None:
+    if identify is None:
+        return None
+    section = Section(identify, ("identify",))
+    ask = section.text("ask")
+    expectation = Expectation(section)
+    section.close()
+    _check_line(ask, section.at("ask"))
+    return ask, expectation
+
+
+def _watchdog(watchdog: Mapping[str, object] | None) -> Watchdog | None:
+    if watchdog is None:
+        return None
+    section = Section(watchdog, ("watchdog",))
+    ask = section.text("ask")
+    reply = compiled(section.text("reply", ".*"), section.at("reply"))
+    every_ns = section.duration("every", "1 s")
+    section.close()
+    _check_line(ask, section.at("ask"))
+    if every_ns == 0:
+        raise AddressError("a watchdog needs a period", section.at("every"))
+    return Watchdog(ask, reply, every_ns)
+
+
+def _check_line(text: str, where: Where) -> None:
+    if not text or not text.isprintable():
+        raise AddressError(f"{text!r} is not one line of printable characters", where)
