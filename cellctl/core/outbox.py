@@ -12,6 +12,8 @@ from cellctl.core.signal import Value
 
 #: Tokens name executions on devices that keep them in one 16-bit register; 0 means none.
 TOKENS = 65_535
+#: Tokens are reserved in the journal in blocks of this size, so that a restart never uses one again soon.
+TOKENS_RESERVED = 256
 
 
 class Outbox:
@@ -23,6 +25,7 @@ class Outbox:
         self._effects: list[Effect] = []
         self._order_id = 0
         self._token = token % TOKENS
+        self._reserved = 0
 
     def take(self) -> list[Effect]:
         """All effects since the last call, oldest first."""
@@ -55,8 +58,12 @@ class Outbox:
         return self._call(spec.id, CommandClass.STOP, spec.timeout_ns, spec.sent(arguments), 0)
 
     def token(self) -> int:
-        """A fresh token."""
+        """A fresh token. The next block is reserved while half of the last one is still free."""
         self._token = self._token % TOKENS + 1
+        self._reserved -= 1
+        if self._reserved < TOKENS_RESERVED // 2:
+            self._reserved = TOKENS_RESERVED
+            self.note("tokens", reserved=(self._token + TOKENS_RESERVED) % TOKENS)
         return self._token
 
     def _call(self, command: str, kind: CommandClass, timeout_ns: int, sent: dict[str, Value], token: int) -> int:

@@ -273,9 +273,9 @@ class _Beginning:
 
 def _beginning(records: Records) -> _Beginning:
     """Stopped after an orderly end or at the very first start; else Aborted: a person looks first."""
-    last, intent = records.latest(limit=1), records.latest(kind="intent", limit=1)
+    last, tokens = records.latest(limit=1), records.latest(kind="tokens", limit=1)
     clean = not last or (last[0].kind == END and last[0].data.get("state") == State.STOPPED.title)
-    token = intent[0].data.get("token") if intent else 0
+    token = tokens[0].data.get("reserved") if tokens else 0
     return _Beginning(clean, State.STOPPED if clean else State.ABORTED, token if isinstance(token, int) else 0)
 
 
