@@ -1,7 +1,7 @@
 """The link server: what the gateway and the command line reach control through, a stream socket in the state folder.
 
 One line of JSON is one message; three verbs and no more: ``{"view": {}}`` answers one snapshot, ``{"watch": {}}`` a
-snapshot and then every change, ``{"submit": {request}}`` the answer of the cell. The rules kept here: only the user
+snapshot and then what changed, ``{"submit": {request}}`` the answer of the cell. The rules kept here: only the user
 that runs control (and root) is let in; a client can be slow, silly or hostile, and costs control one bounded buffer.
 """
 
@@ -33,6 +33,9 @@ FILE = "control.sock"
 
 #: How often a watching client is told of changes, at most.
 WATCH_S = 0.1
+
+#: A watching client hears this often that control lives, if only by an empty object.
+HEARTBEAT_S = 0.5
 
 #: Clients at a time, and requests of all of them that wait for the cell.
 CLIENTS_MAX = 32
@@ -150,7 +153,9 @@ class LinkServer:
 
     async def _watch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, told: dict[str, Sample]) -> None:
         """Tell changes until the client goes. What a slow one misses is coalesced: it gets the newest of each."""
-        gone = asyncio.create_task(reader.read(1))
+        loop = asyncio.get_running_loop()
+        gone = loop.create_task(reader.read(1))
+        sent = loop.time()
         try:
             last_view: dict[str, JSON] | None = None
             while not gone.done():
@@ -162,8 +167,9 @@ class LinkServer:
                     changes["view"] = last_view = view
                 if signals := self._published.changed(told):
                     changes["signals"] = signals
-                if changes:
+                if changes or loop.time() - sent >= HEARTBEAT_S:
                     await _send(writer, changes)
+                    sent = loop.time()
         finally:
             gone.cancel()
             with suppress(asyncio.CancelledError, OSError):

@@ -1,0 +1,58 @@
+"""A whole control process inside a test: real files and sockets, scripted core and drivers."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cellctl.driver import Device, Driver, DriverFactory
+from cellctl.runtime import control as control_module
+from cellctl.runtime.control import Control
+from cellctl.runtime.folder import claimed
+from cellctl.runtime.journal import Journal
+from cellctl.runtime.logs import Logs
+
+from .doubles import ObedientDriver, Running, ScriptedCell, model
+
+
+@pytest.fixture
+def log() -> Iterator[Logs]:
+    logs = Logs(io.StringIO())
+    yield logs
+    logs.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Logs) -> Callable[..., Any]:
+    """`async with start() as running:` a whole control process, inside the test's own."""
+    monkeypatch.setattr(control_module, "Cell", ScriptedCell)
+
+    @asynccontextmanager
+    async def started(
+        factory: DriverFactory = ObedientDriver, ready: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[Running]:
+        drivers: dict[str, Any] = {}
+
+        def made(device: Device) -> Driver:
+            drivers[device.id] = factory(device)
+            return drivers[device.id]
+
+        with claimed(tmp_path):
+            journal = Journal(tmp_path)
+            try:
+                control = Control(model(), tmp_path, journal, drivers={"test": made}, log=log.log)
+                task = asyncio.create_task(control.run((), ready))
+                running = Running(control, tmp_path, journal, drivers, task)
+                try:
+                    yield running
+                finally:
+                    control.stop()
+                    await asyncio.wait([task])
+            finally:
+                await journal.close(5)
+
+    return started
