@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cellctl.cli.diagram import mermaid
 from cellctl.core.packml import COMMANDS, DEFAULT_MODES, MANDATORY, STATE_COMPLETE, Command, State
+from cellctl.core.units import UNITS, dimension_of
 
 DOCS = Path(__file__).parent
 
@@ -67,8 +68,22 @@ def packml() -> str:
     )
 
 
+def units() -> str:
+    """The units, by what they measure."""
+    of: dict[str, list[str]] = {}
+    for unit in sorted(UNITS - {""}, key=lambda unit: (dimension_of(unit), unit.lower())):
+        of.setdefault(dimension_of(unit), []).append(f"`{unit}`")
+    return _page(
+        "Units",
+        "A quantity in a file or a condition is a number with one of these units, such as `5.2 bar`. Units of one row"
+        " are converted into each other; anything else is a mistake. A number without a unit is a bare number.",
+        _table(("measures", "units"), [(dimension, " ".join(symbols)) for dimension, symbols in of.items()]),
+    )
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/packml.md": packml,
+    "reference/units.md": units,
 }
 
 
