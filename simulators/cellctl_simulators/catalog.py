@@ -1,0 +1,58 @@
+"""Where device models come from: the entry points of installed packages, and the `models` folder of a cell.
+
+A file of that folder names what it brings in `MODELS` (model name to factory) and, one of them, the cell's world in
+`WORLD`. A cell's own model wins over an installed one of the same name.
+"""
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+from pathlib import Path
+from random import Random
+from types import ModuleType
+
+from cellctl_simulators.world import Model, ModelFactory, World
+
+ENTRY_POINTS = "cellctl.models"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The models that a cell can use, and the world that they live in."""
+
+    models: Mapping[str, ModelFactory]
+    world: type[World] = World
+
+    @classmethod
+    def of(cls, folder: Path) -> "Catalog":
+        """All installed models and those of the cell in `folder`; whatever a model file raises, it raises."""
+        models: dict[str, ModelFactory] = {each.name: each.load() for each in entry_points(group=ENTRY_POINTS)}
+        world = World
+        for path in sorted((folder / "models").glob("*.py")):
+            module = _load(path)
+            models |= getattr(module, "MODELS", {})
+            world = getattr(module, "WORLD", world)
+        return cls(models, world)
+
+    def build(self, names: Mapping[str, str], *, seed: int, speed: float) -> World:
+        """The world with a model for each device (device id to model name); ValueError with a hint."""
+        return self.world({device: self._model(device, name, seed) for device, name in names.items()}, speed=speed)
+
+    def _model(self, device: str, name: str, seed: int) -> Model:
+        factory = self.models.get(name)
+        if factory is None:
+            nearest = get_close_matches(name, self.models, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(sorted(self.models))}"
+            raise ValueError(f"device {device!r}: there is no model {name!r}; {hint}")
+        return factory(Random(f"{seed}/{device}"))
+
+
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"cell_models_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,152 @@
+"""What a device shows on its wire: register tables, text lines or nodes.
+
+The rule kept here: a wire holds what came in and what may be read, and knows no socket and no clock. A server puts
+bytes on it, a model reads and fills it in `update`.
+"""
+
+import struct
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from cellctl.driver import Value
+
+#: Which table a Modbus function code works on.
+TABLES: Mapping[int, str] = {
+    1: "coil", 2: "discrete", 3: "holding", 4: "input", 5: "coil", 6: "holding", 15: "coil", 16: "holding",
+    23: "holding",
+}  # fmt: skip
+
+#: Lines that came in and were never taken by a model; older ones are dropped, as in the buffer of a real device.
+ASKS_MAX = 64
+
+
+ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
+
+
+class ModbusError(Exception):
+    """The exception code that the device answers with."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Registers:
+    """The tables of a Modbus device, by 0-based address as on the wire.
+
+    An address that is not in a table does not exist. `writable` lists the addresses that a client may write,
+    `functions` the function codes that the device knows, `count_max` the most registers of one request. Two tables
+    may be the same dict.
+    """
+
+    def __init__(
+        self,
+        *,
+        writable: Collection[int] = (),
+        functions: Collection[int] = (3, 4, 6, 16),
+        count_max: int = 125,
+    ) -> None:
+        self.coil: dict[int, int] = {}
+        self.discrete: dict[int, int] = {}
+        self.holding: dict[int, int] = {}
+        self.input: dict[int, int] = {}
+        self.writable = writable
+        self.functions = functions
+        self.count_max = count_max
+
+    def read(self, function: int, address: int, count: int) -> list[int]:
+        """The values of `count` addresses; raises ModbusError."""
+        table = self._table(function, count)
+        addresses = range(address, address + count)
+        if any(each not in table for each in addresses):
+            raise ModbusError(ILLEGAL_ADDRESS)
+        return [table[each] for each in addresses]
+
+    def write(self, function: int, address: int, values: Iterable[int]) -> None:
+        """Set addresses from `address` on, all or none; raises ModbusError."""
+        new = dict(enumerate(values, start=address))
+        table = self._table(function, len(new))
+        if any(each not in table or each not in self.writable for each in new):
+            raise ModbusError(ILLEGAL_ADDRESS)
+        table.update(new)
+
+    def _table(self, function: int, count: int) -> dict[int, int]:
+        if function not in self.functions:
+            raise ModbusError(ILLEGAL_FUNCTION)
+        if not 1 <= count <= self.count_max:
+            raise ModbusError(ILLEGAL_VALUE)
+        table: dict[int, int] = getattr(self, TABLES[function])
+        return table
+
+
+@dataclass(slots=True)
+class Ask:
+    """One line that came in; `replies` are the lines that go back to the one who asked."""
+
+    text: str
+    replies: list[str] = field(default_factory=list)
+
+    def reply(self, text: str) -> None:
+        """Send a line back, now or in a later update."""
+        self.replies.append(text)
+
+
+class Lines:
+    """The text lines of a device: `end` closes each line that it sends."""
+
+    def __init__(self, *, end: str = "\r\n") -> None:
+        self.end = end
+        self._asks: deque[Ask] = deque(maxlen=ASKS_MAX)
+
+    def ask(self, text: str) -> Ask:
+        """Let a line come in."""
+        ask = Ask(text)
+        self._asks.append(ask)
+        return ask
+
+    def take(self) -> tuple[Ask, ...]:
+        """All lines that came in since the last take, oldest first."""
+        asks = tuple(self._asks)
+        self._asks.clear()
+        return asks
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A variable of an OPC UA server: its built-in type by name, its first value, whether a client may write it."""
+
+    type: str
+    value: Value
+    writable: bool = False
+
+
+class Nodes:
+    """The variables of an OPC UA device: string identifiers in one namespace."""
+
+    def __init__(self, namespace: str, nodes: Mapping[str, Node]) -> None:
+        self.namespace = namespace
+        self.nodes = nodes
+        self.values: dict[str, Value] = {name: node.value for name, node in nodes.items()}
+
+    def __getitem__(self, name: str) -> Value:
+        return self.values[name]
+
+    def __setitem__(self, name: str, value: Value) -> None:
+        if name not in self.nodes:
+            raise KeyError(name)
+        self.values[name] = value
+
+
+Wire = Registers | Lines | Nodes
+
+
+def float32(value: float) -> tuple[int, int]:
+    """The two registers of a 32-bit float, high word first."""
+    high, low = struct.unpack(">HH", struct.pack(">f", value))
+    return high, low
+
+
+def word(value: float) -> int:
+    """The register of a signed 16-bit number."""
+    return round(value) & 0xFFFF

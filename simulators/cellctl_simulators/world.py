@@ -1,0 +1,135 @@
+"""Device models and the world that wires them: the ground truth of a simulated cell.
+
+The rule kept here: pure. Time is an argument (ns of world time), randomness is seeded and handed in, nothing waits.
+What happens between two calls happens in the order of its time, so the truth does not depend on how often the
+world is looked at.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from random import Random
+from typing import Protocol
+
+from cellctl.driver import Value
+from cellctl_simulators.wire import Wire
+
+#: Events in one `advance` and rounds until the models rest: more is a model that never comes to an end.
+EVENTS_MAX = 100_000
+ROUNDS_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a model tells its world: values by name, and when it wants to be updated again (None: only on change)."""
+
+    outputs: Mapping[str, Value] = field(default_factory=dict)
+    call_at_ns: int | None = None
+
+
+class Model(Protocol):
+    """One simulated device: physical inputs and outputs on one side, a wire on the other.
+
+    `inputs` names every input with its first value. `update` brings the model to `now_ns`, takes what came in on the
+    wire and fills it; called again with the same time and inputs it changes nothing.
+    """
+
+    inputs: Mapping[str, Value]
+    wire: Wire
+
+    def update(self, now_ns: int, inputs: Mapping[str, Value]) -> Outputs:
+        """Bring the device to `now_ns`."""
+
+
+ModelFactory = Callable[[Random], Model]
+
+
+class World:
+    """Models side by side. A cell's own world connects them (`connect`) and keeps what became of parts (`changed`).
+
+    Inputs and outputs are named ``device.name``. `speed` is how many seconds go by here in one second of the
+    clients outside; a model that waits for its client (a watchdog) finds it among its inputs as ``speed``.
+    """
+
+    def __init__(self, models: Mapping[str, Model], *, speed: float = 1.0) -> None:
+        self.models = models
+        self.speed = speed
+        self.now_ns = 0
+        self.outputs: dict[str, Value] = {}
+        self.inputs: dict[str, Value] = {
+            f"{device}.{name}": value for device, model in models.items() for name, value in model.inputs.items()
+        }
+        self._due_ns: dict[str, int | None] = {}
+
+    def connect(self) -> None:
+        """Set the inputs that follow from outputs and from the state of the world."""
+
+    def changed(self, name: str, value: Value) -> None:
+        """Draw the physical consequence of an output that has just changed."""
+
+    def truth(self) -> dict[str, object]:
+        """What really is, as JSON."""
+        return {"time_s": self.now_ns / 1e9}
+
+    def advance(self, now_ns: int) -> int | None:
+        """Bring everything to `now_ns`, event by event; tells when the next thing happens by itself."""
+        if not self._due_ns:
+            self._settle(self.now_ns)
+        for _ in range(EVENTS_MAX):
+            due_ns = self._next_ns()
+            if due_ns is None or due_ns >= now_ns:
+                break
+            self._settle(max(due_ns, self.now_ns))
+        else:
+            raise RuntimeError("the models call for more and more updates and never get to the present")
+        self._settle(max(now_ns, self.now_ns))
+        return self._next_ns()
+
+    def set(self, name: str, value: Value) -> None:
+        """Set an input; ValueError with a hint for a name or a type that does not fit."""
+        if name not in self.inputs:
+            raise ValueError(f"there is no input {name!r}{_hint(name, self.inputs)}")
+        kind = type(self.inputs[name])
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind:
+            raise ValueError(f"{name} is of type {kind.__name__}, {value!r} is not")
+        self.inputs[name] = value
+
+    def get(self, name: str) -> Value:
+        """The present value of an input or output; ValueError with a hint for a name that is none."""
+        known = self.outputs | self.inputs
+        if name not in known:
+            raise ValueError(f"there is no input or output {name!r}{_hint(name, known)}")
+        return known[name]
+
+    def _next_ns(self) -> int | None:
+        return min((due for due in self._due_ns.values() if due is not None), default=None)
+
+    def _settle(self, now_ns: int) -> None:
+        self.now_ns = now_ns
+        for _ in range(ROUNDS_MAX):
+            self.connect()
+            before = (dict(self.inputs), dict(self.outputs))
+            for device, model in self.models.items():
+                self._update(device, model)
+            self.connect()
+            if before == (self.inputs, self.outputs):
+                return
+        raise RuntimeError("the models answer each other for ever and do not come to rest")
+
+    def _update(self, device: str, model: Model) -> None:
+        inputs = {name: self.inputs[f"{device}.{name}"] for name in model.inputs}
+        result = model.update(self.now_ns, inputs | {"speed": self.speed})
+        due_ns = result.call_at_ns
+        self._due_ns[device] = due_ns if due_ns is None or due_ns > self.now_ns else self.now_ns + 1
+        told = {f"{device}.{name}": value for name, value in result.outputs.items()}
+        changes = {name: value for name, value in told.items() if self.outputs.get(name) != value}
+        self.outputs |= told
+        for name, value in changes.items():
+            self.changed(name, value)
+
+
+def _hint(name: str, known: Mapping[str, Value]) -> str:
+    nearest = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {nearest[0]!r}?" if nearest else f"; known are {', '.join(sorted(known))}"
