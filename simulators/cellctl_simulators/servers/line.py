@@ -1,0 +1,39 @@
+"""Text lines: every line that comes in is asked of the model, every reply goes back to the connection that asked."""
+
+from collections import deque
+from collections.abc import Callable
+
+from cellctl_simulators.wire import Ask, Lines
+
+LINE_BYTES_MAX = 256
+#: Questions whose replies may still come; an older one has got all of its replies.
+OPEN_ASKS_MAX = 16
+
+
+class LineSession:
+    """One connection to a device that speaks in lines."""
+
+    def __init__(self, write: Callable[[bytes], None], wire: Lines, settle: Callable[[], None]) -> None:
+        self._write = write
+        self._wire = wire
+        self._settle = settle
+        self._buffer = b""
+        self._asks: deque[Ask] = deque(maxlen=OPEN_ASKS_MAX)
+
+    def feed(self, data: bytes) -> None:
+        """Ask the model each whole line; one that never ends is dropped."""
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        if len(self._buffer) > LINE_BYTES_MAX:
+            self._buffer = b""
+        for line in lines:
+            self._settle()
+            self._asks.append(self._wire.ask(line.rstrip(b"\r").decode("ascii", "replace")))
+            self._settle()
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Send the replies that are there."""
+        for ask in self._asks:
+            replies, ask.replies = ask.replies, []
+            for reply in replies:
+                self._write((reply + self._wire.end).encode("ascii"))

@@ -1,0 +1,177 @@
+"""OPC UA: the nodes of a model behind an asyncua server, without security, on loopback only.
+
+The rule kept here: the variables live as long as the simulation; stopping the server closes its port, its connections
+and its sessions, as a PLC does whose network module restarts.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from datetime import UTC
+from functools import cache
+
+from asyncua import ua
+from asyncua.server.internal_server import InternalServer
+from asyncua.server.internal_session import InternalSession
+from asyncua.server.server import Server
+from asyncua.server.standard_address_space import standard_address_space_services
+from asyncua.ua.attribute_ids import AttributeIds
+
+from cellctl.driver import Value
+from cellctl_simulators.servers.streams import LOOPBACK, ReservedPort
+from cellctl_simulators.wire import Nodes
+
+APPLICATION_URI = "urn:cellctl:simulator"
+
+
+class OpcUaServer:
+    """One OPC UA device; its values are pushed to subscribers as the model changes them."""
+
+    def __init__(self, wire: Nodes, settle: Callable[[], None]) -> None:
+        self._wire = wire
+        self._settle = settle
+        self._port = ReservedPort()
+        self._server: Server | None = None
+        self._variables: dict[str, ua.NodeId] = {}
+        self._told: dict[str, Value] = {}
+        self._news = asyncio.Event()
+        self._push: asyncio.Task[None] | None = None
+        self.at = f"{LOOPBACK}:{self._port.number}"
+
+    async def start(self) -> None:
+        """Listen; the first time, make the address space before."""
+        if self._server is None:
+            self._server = await self._build()
+            self._push = asyncio.create_task(self._push_news(), name="simulated opc ua values")
+            await self._server.start()
+        elif self._server.bserver is not None:
+            await self._server.bserver.start()
+
+    async def stop(self) -> None:
+        """Cut the connections, forget the sessions, and refuse new ones."""
+        if self._server is None or self._server.bserver is None:
+            return
+        inner = self._server.iserver
+        assert isinstance(inner, _Inner)
+        for transport in tuple(inner.asyncio_transports):
+            transport.abort()
+        await asyncio.sleep(0)
+        await self._server.bserver.stop()
+        for session in tuple(inner.sessions):
+            await session.close_session(True)
+        await asyncio.sleep(0)
+
+    def refresh(self) -> None:
+        """Have changed values pushed."""
+        if self._told != self._wire.values:
+            self._news.set()
+
+    async def aclose(self) -> None:
+        """End the server for good and give the address back."""
+        self._port.close()
+        await _end(self._push)
+        if self._server is not None:
+            clock, self._server.iserver.time_task = self._server.iserver.time_task, None
+            await _end(clock)
+            await self._server.iserver.stop()
+
+    async def _build(self) -> Server:
+        server = Server(iserver=_Inner())
+        await server.init()
+        await server.set_application_uri(APPLICATION_URI)
+        server.set_endpoint(f"opc.tcp://{self.at}")
+        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        server.set_identity_tokens([ua.AnonymousIdentityToken, ua.UserNameIdentityToken])
+        index = await server.register_namespace(self._wire.namespace)
+        for name, node in self._wire.nodes.items():
+            variable = await server.nodes.objects.add_variable(
+                ua.NodeId.from_string(f"ns={index};s={name}"), f"{index}:{name}", node.value, ua.VariantType[node.type]
+            )
+            self._variables[name] = variable.nodeid
+            self._told[name] = node.value
+            if node.writable:
+                await variable.set_writable()
+                server.iserver.aspace.add_datachange_callback(variable.nodeid, AttributeIds.Value, self._writer(name))
+        return server
+
+    def _writer(self, name: str) -> Callable[[int, ua.DataValue], object]:
+        async def written(_handle: int, data: ua.DataValue) -> None:
+            if data.Value is None or data.Value.Value == self._told[name]:
+                return  # what the model says itself
+            self._settle()
+            self._told[name] = self._wire[name] = data.Value.Value
+            self._settle()
+
+        return written
+
+    async def _push_news(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            for name, value in tuple(self._wire.values.items()):
+                if value != self._told[name]:
+                    self._told[name] = value
+                    kind = ua.VariantType[self._wire.nodes[name].type]
+                    data = ua.DataValue(ua.Variant(value, kind), SourceTimestamp=ua.DateTime.now(UTC))
+                    assert self._server is not None
+                    await self._server.write_attribute_value(self._variables[name], data)
+
+
+class _Inner(InternalServer):
+    """asyncua's inner server: knows its sessions, and loads only the part of the standard nodes that a device shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sessions: set[InternalSession] = set()
+
+    def register_external_session(self, session: InternalSession) -> None:
+        super().register_external_session(session)
+        self.sessions.add(session)
+
+    def unregister_external_session(self, session: InternalSession) -> None:
+        super().unregister_external_session(session)
+        self.sessions.discard(session)
+
+    async def load_standard_address_space(self, shelf_file: object = None) -> None:
+        nodes, references = _standard_nodes()
+        postponed = list(self.node_mgt_service.try_add_nodes(list(nodes), check=False))
+        list(self.node_mgt_service.try_add_nodes(postponed, check=False))
+        list(self.node_mgt_service.try_add_references(list(references)))
+
+
+@cache
+def _standard_nodes() -> tuple[tuple[ua.AddNodesItem, ...], tuple[ua.AddReferencesItem, ...]]:
+    """The types, without what hangs below them, and the objects of every server: a third of all nodes and time."""
+    collected = _Collector()
+    standard_address_space_services.create_standard_address_space_Services(collected)  # type: ignore[no-untyped-call]
+    items = {item.RequestedNewNodeId: item for item in collected.nodes}
+    kinds = {ua.NodeClass.ObjectType, ua.NodeClass.VariableType, ua.NodeClass.ReferenceType, ua.NodeClass.DataType}
+
+    def belongs_to_type(item: ua.AddNodesItem) -> bool:
+        parent = items.get(item.ParentNodeId)
+        return parent is not None and (parent.NodeClass in kinds or belongs_to_type(parent))
+
+    kept = {key: item for key, item in items.items() if item.NodeClass in kinds or not belongs_to_type(item)}
+    references = [each for each in collected.references if {each.SourceNodeId, each.TargetNodeId} <= kept.keys()]
+    return tuple(kept.values()), tuple(references)
+
+
+class _Collector:
+    """Stands where asyncua's generated code expects the server, and keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.nodes: list[ua.AddNodesItem] = []
+        self.references: list[ua.AddReferencesItem] = []
+
+    def add_nodes(self, nodes: list[ua.AddNodesItem]) -> None:
+        self.nodes.extend(nodes)
+
+    def add_references(self, references: list[ua.AddReferencesItem]) -> None:
+        self.references.extend(references)
+
+
+async def _end(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,181 @@
+"""A running simulation: one world, its time, and a server for each device.
+
+The rule kept here: the world moves only in `settle`, up to the present and no further: when a client touches a wire,
+and when something is due by itself. World time is the event loop's time since the start, times the speed.
+"""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+from cellctl.driver import Value
+from cellctl_simulators.catalog import Catalog
+from cellctl_simulators.servers.line import LineSession
+from cellctl_simulators.servers.streams import PtyStream, SessionFactory, TcpStream
+from cellctl_simulators.wire import Lines, Nodes, Registers
+
+#: The driver's protocol by the scheme of an address, and the schemes that lead to a serial port.
+PROTOCOLS = {"modbus": "modbus", "modbus+rtu": "modbus", "serial": "serial", "tcp": "serial", "opc.tcp": "opcua"}
+TERMINALS = ("modbus+rtu", "serial")
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """A device to simulate: the name of its model, and the address of the real one as the cell file tells it."""
+
+    model: str
+    at: str
+
+
+class Server(Protocol):
+    """One device on its wire, at an address that stays the same."""
+
+    at: str
+
+    async def start(self) -> None:
+        """Let clients in."""
+
+    async def stop(self) -> None:
+        """Cut all clients off, as a lost network or a pulled plug does."""
+
+    def refresh(self) -> None:
+        """Send clients what changed."""
+
+    async def aclose(self) -> None:
+        """Give the address back, after `stop`."""
+
+
+class Simulation:
+    """The simulated devices of a cell, as an async context manager.
+
+    All devices live in the world; those in `serve` (None: all) get a server, and an entry in `addresses` in the words
+    of the cell file. An exception in a model ends the simulation: `failed` carries it, leaving the context raises it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        devices: Mapping[str, Simulated],
+        *,
+        serve: Collection[str] | None = None,
+        speed: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        self.devices = {id: device for id, device in devices.items() if serve is None or id in serve}
+        self.speed = speed
+        names = {id: device.model for id, device in devices.items()}
+        self.world = Catalog.of(folder).build(names, seed=seed, speed=speed)
+        self.addresses: dict[str, str] = {}
+        self._servers: dict[str, Server] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> "Simulation":
+        loop = asyncio.get_running_loop()
+        self.failed: asyncio.Future[None] = loop.create_future()
+        self.folder = Path(tempfile.mkdtemp(prefix="cellctl-sim-"))  # only its owner can enter
+        self._started_s = loop.time()
+        try:
+            for id, device in self.devices.items():
+                server = self._servers[id] = self._server(id, urlsplit(device.at))
+                self.addresses[id] = _address(server, device.at)
+                await server.start()
+        except BaseException:
+            await self._close()
+            raise
+        self.settle()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close()
+        error_within = self.failed.exception() if self.failed.done() else None
+        if error_within is not None and kind is None:
+            raise error_within
+
+    def settle(self) -> None:
+        """Bring the world to the present, let servers tell what is new, and come back when the next thing is due."""
+        if self.failed.done():
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            due_ns = self.world.advance(round((loop.time() - self._started_s) * self.speed * 1e9))
+            for server in self._servers.values():
+                server.refresh()
+        except Exception as error:
+            self.failed.set_exception(error)
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        if due_ns is not None:
+            self._timer = loop.call_at(self._started_s + due_ns / 1e9 / self.speed, self.settle)
+
+    def set(self, name: str, value: Value) -> None:
+        """Set an input of the world, such as ``plc.guard_closed``; ValueError with a hint."""
+        self.settle()
+        self.world.set(name, value)
+        self.settle()
+
+    def get(self, name: str) -> Value:
+        """The present value of an input or output of the world; ValueError with a hint."""
+        self.settle()
+        return self.world.get(name)
+
+    def truth(self) -> dict[str, object]:
+        """What really is, as JSON."""
+        self.settle()
+        return self.world.truth()
+
+    async def stop_server(self, device: str) -> None:
+        """Cut the device off its clients; it goes on living. KeyError for a device that is not served."""
+        await self._servers[device].stop()
+
+    async def start_server(self, device: str) -> None:
+        """Put the device back, at the same address. KeyError for a device that is not served."""
+        await self._servers[device].stop()
+        await self._servers[device].start()
+        self.settle()
+
+    def _server(self, id: str, address: SplitResult) -> Server:
+        match address.scheme, self.world.models[id].wire:
+            case "modbus" | "modbus+rtu", Registers() as registers:
+                from cellctl_simulators.servers.modbus import ANY_UNIT, ModbusSession
+
+                unit = int(parse_qs(address.query).get("unit", [str(ANY_UNIT)])[0])
+                serial = address.scheme == "modbus+rtu"
+                return self._stream(
+                    id, address, lambda write: ModbusSession(write, registers, self.settle, unit=unit, serial=serial)
+                )
+            case "serial" | "tcp", Lines() as lines:
+                return self._stream(id, address, lambda write: LineSession(write, lines, self.settle))
+            case "opc.tcp", Nodes() as nodes:
+                from cellctl_simulators.servers.opcua import OpcUaServer
+
+                return OpcUaServer(nodes, self.settle)
+            case scheme, wire:
+                raise ValueError(f"device {id!r}: its model speaks {type(wire).__name__.lower()}, not {scheme!r}")
+
+    def _stream(self, id: str, address: SplitResult, session: SessionFactory) -> Server:
+        return PtyStream(session, self.folder / id) if address.scheme in TERMINALS else TcpStream(session)
+
+    async def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for server in self._servers.values():
+            await server.stop()
+            await server.aclose()
+        shutil.rmtree(self.folder)
+
+
+def _address(server: Server, real: str) -> str:
+    """The server's address in the form of the real device's, options included."""
+    scheme, _, rest = real.partition(":")
+    _, mark, options = rest.partition("?")
+    return f"{scheme}:{'' if scheme in TERMINALS else '//'}{server.at}{mark}{options}"
