@@ -32,9 +32,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Logs) -> Callabl
     monkeypatch.setattr(control_module, "Cell", ScriptedCell)
 
     @asynccontextmanager
-    async def started(
-        factory: DriverFactory = ObedientDriver, ready: Callable[[], None] = lambda: None
-    ) -> AsyncIterator[Running]:
+    async def started(factory: DriverFactory = ObedientDriver) -> AsyncIterator[Running]:
         drivers: dict[str, Any] = {}
 
         def made(device: Device) -> Driver:
@@ -45,10 +43,12 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Logs) -> Callabl
             journal = Journal(tmp_path)
             try:
                 control = Control(model(), tmp_path, journal, drivers={"test": made}, log=log.log)
-                task = asyncio.create_task(control.run((), ready))
-                running = Running(control, tmp_path, journal, drivers, task)
+                ready = asyncio.Event()
+                task = asyncio.create_task(control.run((), ready.set))
                 try:
-                    yield running
+                    async with asyncio.timeout(5):
+                        await ready.wait()
+                    yield Running(control, tmp_path, journal, drivers, task)
                 finally:
                     control.stop()
                     await asyncio.wait([task])
