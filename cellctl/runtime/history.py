@@ -173,7 +173,7 @@ class History:
             database.execute(f"DROP TABLE {tables[0]}")
             self._tidy_at = 0.0
         self._full = too_big and len(tables) <= 1
-        database.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+        database.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
 
 
 def _deadband(signal: Signal) -> float:
