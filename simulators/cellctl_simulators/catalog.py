@@ -7,13 +7,12 @@ A file of that folder names what it brings in `MODELS` (model name to factory) a
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
 from random import Random
 from types import ModuleType
 
-from cellctl_simulators.world import Model, ModelFactory, World
+from cellctl_simulators.world import Model, ModelFactory, World, hint
 
 ENTRY_POINTS = "cellctl.models"
 
@@ -43,9 +42,7 @@ class Catalog:
     def _model(self, device: str, name: str, seed: int) -> Model:
         factory = self.models.get(name)
         if factory is None:
-            nearest = get_close_matches(name, self.models, n=1)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(sorted(self.models))}"
-            raise ValueError(f"device {device!r}: there is no model {name!r}; {hint}")
+            raise ValueError(f"device {device!r}: there is no model {name!r}{hint(name, self.models)}")
         return factory(Random(f"{seed}/{device}"))
 
 

@@ -9,7 +9,6 @@ what is true.
 import asyncio
 import json
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 
 from cellctl_simulators.simulation import Simulation
@@ -69,22 +68,14 @@ class Control:
                 self._simulation.set(name, value)
                 return {}
             case {"do": "stop", "device": str(device)}:
-                await self._simulation.stop_server(self._device(device))
+                await self._simulation.stop_server(device)
                 return {}
             case {"do": "start", "device": str(device)}:
-                await self._simulation.start_server(self._device(device))
+                await self._simulation.start_server(device)
                 return {}
         raise ValueError(
             f"{json.dumps(message)}: expected one of truth, get (name), set (name, value), stop and start (device)"
         )
-
-    def _device(self, name: str) -> str:
-        served = self._simulation.addresses
-        if name in served:
-            return name
-        nearest = get_close_matches(name, served, n=1)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(sorted(served))}"
-        raise ValueError(f"no device {name!r} is simulated; {hint}")
 
 
 async def ask(path: Path | str, **message: object) -> Message:

@@ -1,5 +1,6 @@
 """The simulators as one coroutine: what `cellctl sim` runs."""
 
+import logging
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -22,6 +23,7 @@ async def serve(
 
     `announce` is called once, when all of them can be reached, with where they are. Raises what a model raises.
     """
+    logging.getLogger("asyncua").setLevel(logging.ERROR)  # it warns of what a simulation does on purpose: no security
     model = load(cell)
     async with (
         Simulation(cell, simulated(model), serve=devices, speed=speed, seed=seed) as simulation,

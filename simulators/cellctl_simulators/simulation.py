@@ -19,6 +19,7 @@ from cellctl_simulators.catalog import Catalog
 from cellctl_simulators.servers.line import LineSession
 from cellctl_simulators.servers.streams import PtyStream, SessionFactory, TcpStream
 from cellctl_simulators.wire import Lines, Nodes, Registers
+from cellctl_simulators.world import hint
 
 #: The driver's protocol by the scheme of an address, and the schemes that lead to a serial port.
 PROTOCOLS = {"modbus": "modbus", "modbus+rtu": "modbus", "serial": "serial", "tcp": "serial", "opc.tcp": "opcua"}
@@ -55,7 +56,8 @@ class Simulation:
     """The simulated devices of a cell, as an async context manager.
 
     All devices live in the world; those in `serve` (None: all) get a server, and an entry in `addresses` in the words
-    of the cell file. An exception in a model ends the simulation: `failed` carries it, leaving the context raises it.
+    of the cell file. ValueError, with a hint, for a device or model that is not known. An exception in a model ends
+    the simulation: `failed` carries it, leaving the context raises it.
     """
 
     def __init__(
@@ -67,6 +69,9 @@ class Simulation:
         speed: float = 1.0,
         seed: int = 0,
     ) -> None:
+        for id in serve or ():
+            if id not in devices:
+                raise ValueError(f"no device {id!r} can be simulated{hint(id, devices)}")
         self.devices = {id: device for id, device in devices.items() if serve is None or id in serve}
         self.speed = speed
         names = {id: device.model for id, device in devices.items()}
@@ -134,14 +139,20 @@ class Simulation:
         return self.world.truth()
 
     async def stop_server(self, device: str) -> None:
-        """Cut the device off its clients; it goes on living. KeyError for a device that is not served."""
-        await self._servers[device].stop()
+        """Cut the device off its clients; it goes on living. ValueError with a hint for one that is not served."""
+        await self._served(device).stop()
 
     async def start_server(self, device: str) -> None:
-        """Put the device back, at the same address. KeyError for a device that is not served."""
-        await self._servers[device].stop()
-        await self._servers[device].start()
+        """Put the device back, at the same address. ValueError with a hint for one that is not served."""
+        server = self._served(device)
+        await server.stop()
+        await server.start()
         self.settle()
+
+    def _served(self, device: str) -> Server:
+        if device not in self._servers:
+            raise ValueError(f"no device {device!r} is simulated{hint(device, self._servers)}")
+        return self._servers[device]
 
     def _server(self, id: str, address: SplitResult) -> Server:
         match address.scheme, self.world.models[id].wire:

@@ -14,13 +14,13 @@ from cellctl.driver import Value
 #: Which table a Modbus function code works on.
 TABLES: Mapping[int, str] = {
     1: "coil", 2: "discrete", 3: "holding", 4: "input", 5: "coil", 6: "holding", 15: "coil", 16: "holding",
-    23: "holding",
+    22: "holding", 23: "holding",
 }  # fmt: skip
 
 #: Lines that came in and were never taken by a model; older ones are dropped, as in the buffer of a real device.
 ASKS_MAX = 64
 
-
+#: Exception codes of Modbus.
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 
 

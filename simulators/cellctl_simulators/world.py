@@ -5,7 +5,7 @@ What happens between two calls happens in the order of its time, so the truth do
 world is looked at.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from random import Random
@@ -88,7 +88,7 @@ class World:
     def set(self, name: str, value: Value) -> None:
         """Set an input; ValueError with a hint for a name or a type that does not fit."""
         if name not in self.inputs:
-            raise ValueError(f"there is no input {name!r}{_hint(name, self.inputs)}")
+            raise ValueError(f"there is no input {name!r}{hint(name, self.inputs)}")
         kind = type(self.inputs[name])
         if kind is float and type(value) is int:
             value = float(value)
@@ -100,7 +100,7 @@ class World:
         """The present value of an input or output; ValueError with a hint for a name that is none."""
         known = self.outputs | self.inputs
         if name not in known:
-            raise ValueError(f"there is no input or output {name!r}{_hint(name, known)}")
+            raise ValueError(f"there is no input or output {name!r}{hint(name, known)}")
         return known[name]
 
     def _next_ns(self) -> int | None:
@@ -130,6 +130,8 @@ class World:
             self.changed(name, value)
 
 
-def _hint(name: str, known: Mapping[str, Value]) -> str:
-    nearest = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {nearest[0]!r}?" if nearest else f"; known are {', '.join(sorted(known))}"
+def hint(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence that says `name` is not known: what was meant, or all that is known."""
+    names = sorted(known)
+    nearest = get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"; did you mean {nearest[0]!r}?" if nearest else f"; known are {', '.join(names)}"

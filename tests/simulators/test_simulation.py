@@ -33,6 +33,22 @@ class Broken:
 MODELS = {"broken": Broken}
 """
 
+OVEN_MODEL = """
+from cellctl_simulators import Outputs, Registers
+
+class Oven:
+    def __init__(self, random):
+        self.inputs = {}
+        self.wire = Registers(functions=(1, 2, 5, 15), writable={10, 11, 12})
+        self.wire.coil = {10: 0, 11: 1, 12: 0, 13: 0}
+        self.wire.discrete = {4: 1}
+
+    def update(self, now_ns, inputs):
+        return Outputs({"heater": bool(self.wire.coil[10])})
+
+MODELS = {"oven": Oven}
+"""
+
 
 async def until(tell, wanted):
     """Ask a device until it tells what is wanted."""
@@ -284,3 +300,24 @@ async def test_a_model_on_the_wrong_wire_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="device 'b': its model speaks registers, not 'serial'"):
         async with Simulation(tmp_path, devices):
             pass
+
+
+async def test_a_device_that_is_not_in_the_cell(cell, devices):
+    with pytest.raises(ValueError, match="no device 'lasr' can be simulated; did you mean 'laser'"):
+        Simulation(cell, devices, serve=["robot", "lasr"])
+
+
+async def test_a_models_folder_brings_its_own_devices(tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "oven.py").write_text(OVEN_MODEL)
+    async with Simulation(tmp_path, {"oven": Simulated("oven", "modbus://10.0.0.1:502")}) as simulation:
+        client = AsyncModbusTcpClient("127.0.0.1", port=urlsplit(simulation.addresses["oven"]).port, reconnect_delay=0)
+        assert await client.connect()
+        assert (await client.read_discrete_inputs(4, count=1)).bits[0] is True
+        assert not (await client.write_coil(10, True)).isError()
+        assert not (await client.write_coils(11, [False, True])).isError()
+        assert (await client.read_coils(10, count=3)).bits[:3] == [True, False, True]
+        assert (await client.write_coil(13, True)).exception_code == 2
+        assert (await client.mask_write_register(address=0, and_mask=0, or_mask=1)).exception_code == 1
+        assert simulation.get("oven.heater") is True
+        client.close()
