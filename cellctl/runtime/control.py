@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +20,7 @@ from cellctl.core.equipment import Equipment
 from cellctl.core.messages import Done, Entry, Operate, Order, Outcome, Request, Samples
 from cellctl.core.packml import COMMANDS, Command, State
 from cellctl.driver import Device, DriverFactory
+from cellctl.model.drivers import driver_for
 from cellctl.records import Records
 from cellctl.runtime import process
 from cellctl.runtime.children import Child, keep_running
@@ -104,7 +104,7 @@ async def run_cell(
     with claimed(state):
         journal = Journal(state)
         try:
-            control = Control(model, state, journal, drivers=installed_drivers(model), log=log)
+            control = Control(model, state, journal, drivers=driver_for, log=log)
             with _signals(control.stop):
                 await control.run(children, ready)
         finally:
@@ -112,17 +112,11 @@ async def run_cell(
                 raise JournalError(f"The last entries of the journal in {state} could not be written.")
 
 
-def installed_drivers(model: Model) -> Mapping[str, DriverFactory]:
-    """The installed driver of each protocol that `model` uses; only these are imported."""
-    wanted = {device.protocol for device in model.devices.values()}
-    return {point.name: point.load() for point in entry_points(group="cellctl.drivers") if point.name in wanted}
-
-
 class Control:
     """One run of one cell on a state folder that is claimed already. Belongs to the running loop."""
 
     def __init__(
-        self, model: Model, state: Path, journal: Journal, *, drivers: Mapping[str, DriverFactory], log: Log
+        self, model: Model, state: Path, journal: Journal, *, drivers: Callable[[str], DriverFactory], log: Log
     ) -> None:
         equipment = model.equipment
         self._log, self._journal, self._clock = log, journal, Clock()
@@ -132,7 +126,7 @@ class Control:
         self._history = History(state, equipment.signals, trouble=lambda reason: log.warning(reason))
         self._server = LinkServer(state, Published(self.cell.view, self.cell.image), self._inbox.put, log)
         self._supervisors = {
-            device.id: Supervisor(device, drivers[device.protocol](device), self._clock, self._inbox, log)
+            device.id: Supervisor(device, drivers(device.protocol)(device), self._clock, self._inbox, log)
             for device in model.devices.values()
         }
         self._gate = Gate(Ways(self._send, self._server.answer, self._inbox.put))

@@ -42,7 +42,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Logs) -> Callabl
         with claimed(tmp_path):
             journal = Journal(tmp_path)
             try:
-                control = Control(model(), tmp_path, journal, drivers={"test": made}, log=log.log)
+                control = Control(model(), tmp_path, journal, drivers=lambda protocol: made, log=log.log)
                 ready = asyncio.Event()
                 task = asyncio.create_task(control.run((), ready.set))
                 try:

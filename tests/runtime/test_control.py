@@ -291,7 +291,7 @@ async def test_a_stepped_clock_is_written_down_and_not_followed(start: Start, mo
 async def test_a_signal_ends_the_run_and_nothing_is_left(
     tmp_path: Path, log: Logs, monkeypatch: pytest.MonkeyPatch, start: Start
 ) -> None:
-    monkeypatch.setattr(control_module, "installed_drivers", lambda model: {"test": ObedientDriver})
+    monkeypatch.setattr(control_module, "driver_for", lambda protocol: ObedientDriver)
     ready = asyncio.Event()
     handler = signal.getsignal(signal.SIGTERM)
     task = asyncio.create_task(run_cell(model(), state=tmp_path, log=log.log, ready=ready.set))
