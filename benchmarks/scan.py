@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 SECONDS = 3.0
 PERIOD_NS = 10_000_000
 #: The requests of the first moment, in which a client is still settling.
-SETTLING = 30
+SETTLING = 40
 
 
 @dataclass(frozen=True, slots=True)
