@@ -24,9 +24,10 @@ from cellctl.core.context import (
 )
 from cellctl.core.messages import CommandClass, Done, Outcome
 from cellctl.core.outbox import Outbox
+from cellctl.core.parameter import Parameter
 from cellctl.core.phase import PhaseDefinition, PhaseFault
 from cellctl.core.progress import Pulse
-from cellctl.core.signal import Value
+from cellctl.core.signal import Signal, Value
 from cellctl.core.units import duration_text
 
 #: A phase that goes on this often within one turn without ever waiting is running in a circle.
@@ -36,6 +37,9 @@ ANSWER_GRACE_NS = 1_000_000_000
 #: How long a device that is back may take to tell whether a pulse was executed.
 PROBE_TIMEOUT_NS = 5_000_000_000
 
+#: Whatever the code of a phase raises ends the phase, never the cell.
+_RAISED = (Exception, SystemExit, GeneratorExit)
+_CORE = __file__.rpartition("/")[0]
 _ONCE = (CommandClass.PULSE, CommandClass.BLOCK)
 _FAULT_OF = {Outcome.REFUSED: "refused", Outcome.NOT_SENT: "no_reply", Outcome.UNKNOWN: "no_reply"}
 
@@ -156,10 +160,7 @@ class PhaseRun:
             send_safe(wish, self._outbox)
         if self.ended is None:
             self.ended = False
-            try:
-                self._coroutine.close()
-            except RuntimeError:
-                self._outbox.note("phase.stubborn", phase=self.definition.name)
+            self._abandon()
 
     def waits_for(self) -> Iterator[str]:
         """What the phase waits for, in words."""
@@ -185,19 +186,33 @@ class PhaseRun:
         self.wait = None
         sends, value = self._next
         try:
-            wish: Wish = self._coroutine.send(value) if sends else self._coroutine.throw(value)
+            wish = self._coroutine.send(value) if sends else self._coroutine.throw(value)
         except StopIteration:
             self.ended = True
         except PhaseFault as fault:
-            self.ended = fault
-        except Exception as error:  # whatever a phase author's code raises ends the phase, never the cell
+            known = self.definition.knows(fault.kind)
+            self.ended = fault if known else PhaseFault("error", f"{fault.kind} is not declared: {fault.text}")
+        except _RAISED as error:
             self.ended = PhaseFault("error", _described(error))
+        if isinstance(self.ended, PhaseFault):
+            return
         if self.context.open_awaits:
-            forgotten = _name(self.context.open_awaits[0].wish)
-            self._coroutine.close()
-            self.ended = PhaseFault("error", f"{self.definition.name}: an 'await' is missing before {forgotten}")
+            self._break(f"an 'await' is missing before {_name(self.context.open_awaits[0].wish)}")
+        elif self.ended is None and not isinstance(wish, Wish):
+            self._break(f"awaits something that is not of its context: {wish!r}")
         elif self.ended is None:
             self._perform(wish)
+
+    def _break(self, text: str) -> None:
+        self._abandon()
+        self.ended = PhaseFault("error", f"{self.definition.name}: {text}")
+
+    def _abandon(self) -> None:
+        """Close the coroutine; a cleanup that waits or fails is told and passed over."""
+        try:
+            self._coroutine.close()
+        except _RAISED as error:
+            self._outbox.note("phase.stubborn", phase=self.definition.name, reason=_described(error))
 
     def _resume(self, value: Any) -> None:
         self.wait, self._next = None, (True, value)
@@ -221,6 +236,8 @@ class PhaseRun:
                 self.wait = ForCondition(wish, Watch(condition), None if limit_ns is None else now + limit_ns)
             case Sleep(duration_ns):
                 self.wait = ForTime(now + duration_ns)
+            case RaiseFault(kind) if not self.definition.knows(kind):
+                self._fail("error", f"{self.definition.name} declares no fault {kind!r}")
             case RaiseFault(key=key) | AskPerson(key=key):
                 self.wait = ForAnswer(wish, key)
             case _:
@@ -340,19 +357,12 @@ def _filled(condition: Condition, wish: Invoke, token: int) -> Condition:
     return fill(condition, {**wish.spec.sent(wish.arguments), "token": token})
 
 
-def unwritable(signal: Any, value: Value) -> str | None:
+def unwritable(signal: Signal, value: Value) -> str | None:
     """Why `value` may not be written to `signal`, or None."""
     if not signal.writable:
         return f"{signal.id} cannot be written"
-    if isinstance(value, bool) != (signal.type == "bool") or isinstance(value, str) != (signal.type == "text"):
-        return f"{signal.id} takes a value of type {signal.type}, not {value!r}"
-    if not isinstance(value, str) and not _within(value, signal.low, signal.high):
-        return f"{value:g} {signal.unit} is outside the range of {signal.id}"
-    return None
-
-
-def _within(value: float, low: float | None, high: float | None) -> bool:
-    return (low is None or value >= low) and (high is None or value <= high) and value - value == 0
+    problem = Parameter(signal.name, signal.type, signal.unit, signal.low, signal.high).problem(value)
+    return problem and f"{signal.id}: {problem}"
 
 
 def _name(wish: Wish) -> str:
@@ -373,6 +383,8 @@ def _name(wish: Wish) -> str:
             assert_never(wish)
 
 
-def _described(error: Exception) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+def _described(error: BaseException) -> str:
+    """What was raised, and the last place outside of the core that it came through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = next((one for one in reversed(frames) if not one.filename.startswith(_CORE)), frames[-1])
     return f"{type(error).__name__}: {error} ({frame.filename.rpartition('/')[2]}:{frame.lineno})"

@@ -52,6 +52,10 @@ class PhaseDefinition:
     always: bool = False
     text: str = ""
 
+    def knows(self, kind: str) -> bool:
+        """Whether `kind` is a fault that the phase declares, or one that any phase may meet."""
+        return kind in self.faults or kind in BUILT_IN_FAULTS
+
     def recoveries(self, kind: str) -> tuple[str, ...]:
         """What a person may choose when `kind` happens; KeyError if neither declared nor built in."""
         return self.faults[kind] if kind in self.faults else BUILT_IN_FAULTS[kind]
@@ -104,6 +108,9 @@ def _parameters(function: PhaseFunction) -> dict[str, Parameter]:
         raise TypeError(f"the phase {function.__name__!r} needs the context as its first parameter: (c, ...)")
     names = {python: name for name, python in TYPES.items()}
     found = {}
+    for one in declared:
+        if one.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD:
+            raise TypeError(f"the parameter {one.name!r} of {function.__name__!r} must be a plain one, without * or /")
     for one in declared[1:]:
         if one.annotation not in names:
             wanted = ", ".join(python.__name__ for python in names)
