@@ -102,8 +102,11 @@ class PhaseRun:
     @property
     def busy(self) -> bool:
         """Whether a pulse is on its way: a hold lets it come to its end."""
-        wish = getattr(self.wait, "wish", None)
-        return isinstance(wish, Invoke) and wish.spec.command_class in _ONCE and not isinstance(self.wait, ForAnswer)
+        match self.wait:
+            case ForOrder(wish=Invoke(spec)) | ForCondition(wish=Invoke(spec), probing=False):
+                return spec.command_class in _ONCE
+            case _:
+                return False
 
     @property
     def order(self) -> int | None:
@@ -129,6 +132,10 @@ class PhaseRun:
             self._drive()
         self._fail("error", f"{self.definition.name} goes on and on without waiting for anything")
         self._drive()
+
+    def wind_down(self) -> bool:
+        """Let a pulse come to its end, and nothing after it; True when none is on its way."""
+        return not self.busy or self._look()
 
     def answer(self, done: Done) -> None:
         """Take the answer to an order, also a late one of a phase that was closed meanwhile."""
@@ -257,7 +264,7 @@ class PhaseRun:
                     self._resume(None)
             case ForAnswer(wish, key):
                 if key in self._progress.answers:
-                    self._decided(wish, self._progress.answers[key])
+                    self._decided(wish, key)
             case None:
                 pass
         return self.wait is None
@@ -334,10 +341,10 @@ class PhaseRun:
         self._progress.pulses[wish.key] = Pulse(token, dict(values))
         self._around.note("done", {"key": wish.key, "command": wish.spec.id, "token": token, "result": dict(values)})
 
-    def _decided(self, wish: RaiseFault | AskPerson | Invoke, choice: str) -> None:
+    def _decided(self, wish: RaiseFault | AskPerson | Invoke, key: str) -> None:
         if not isinstance(wish, Invoke):
-            self._resume(choice)
-        elif choice == "redo":
+            self._resume(self._progress.answers[key])
+        elif self._progress.answers.pop(key) == "redo":  # holds for this once: the new execution may come in doubt too
             self._send(wish, self._outbox.token())
         else:
             read = {name: self._image.read(signal).value for name, signal in wish.spec.result.items()}

@@ -89,8 +89,6 @@ class Operation:
                 ready = self._production.idle
             case S.HOLDING:
                 self._production.wind_down()
-                self._production.walk(begin=False, enter=False)
-                self._production.wind_down()
                 ready = self._production.idle and self._safe()
             case S.COMPLETING:
                 self._production.walk(begin=False)

@@ -110,10 +110,10 @@ class Production:
                 moved = (begin and self._begin()) or moved
 
     def wind_down(self) -> None:
-        """Close every phase that is not just executing a pulse."""
+        """Close every phase, once the pulse that it may be executing has come to its end."""
         for part in self.parts:
             for path, run in list(part.runs.items()):
-                if not run.busy:
+                if run.wind_down():
                     self._leave(part, path)
 
     def close(self) -> None:
