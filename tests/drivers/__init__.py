@@ -1,0 +1,1 @@
+"""Tests of the drivers: against real servers, over real sockets and ptys."""

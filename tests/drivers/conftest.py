@@ -1,0 +1,33 @@
+"""The rigs as fixtures."""
+
+# ruff: noqa: TID251 - the folder is called as it is; what is imported is of these tests
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from .recording import RecordingLink
+from .rigs import LinePtyRig, LineTcpRig, ModbusRtuRig, ModbusTcpRig, OpcUaRig, OpcUaServer, Rig
+
+RIGS = {"modbus-tcp": ModbusTcpRig, "modbus-rtu": ModbusRtuRig, "line-tcp": LineTcpRig, "line-pty": LinePtyRig}
+
+
+@pytest.fixture(scope="session")
+def opcua_server() -> Iterator[OpcUaServer]:
+    server = OpcUaServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=[*RIGS, "opcua"])
+async def rig(request: pytest.FixtureRequest, opcua_server: OpcUaServer) -> AsyncIterator[Rig]:
+    """The same device behind each protocol in turn."""
+    made = OpcUaRig(opcua_server) if request.param == "opcua" else RIGS[request.param]()
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+def link() -> RecordingLink:
+    return RecordingLink()

@@ -1,0 +1,243 @@
+"""The far ends of the wires: a pty with a device behind it, a TCP line server, and a proxy that can fail.
+
+The devices here are small, written for these tests, and share nothing with the drivers.
+"""
+
+import asyncio
+import os
+import struct
+import tty
+from collections.abc import Callable
+
+Respond = Callable[[bytes], bytes]
+
+
+class Fault:
+    """What is wrong with a device at the moment."""
+
+    def __init__(self) -> None:
+        self.silent = False
+        self.delays_s: list[float] = []  # for the next answers, one each
+        self.garbage: list[bytes] = []  # sent instead of the next answers
+
+
+class Wire:
+    """The device's side of a connection: collects bytes, answers each whole request, as late as the fault says."""
+
+    def __init__(self, device: "Device", send: Callable[[bytes], None]) -> None:
+        self._device = device
+        self._send = send
+        self._buffer = b""
+
+    def feed(self, data: bytes) -> None:
+        self._buffer += data
+        while size := self._device.request_size(self._buffer):
+            request, self._buffer = self._buffer[:size], self._buffer[size:]
+            self._device.seen.append(request)
+            answer = self._device.respond(request)
+            fault = self._device.fault
+            if fault.silent or not answer:
+                continue
+            if fault.garbage:
+                answer = fault.garbage.pop(0)
+            delay_s = fault.delays_s.pop(0) if fault.delays_s else 0.0
+            asyncio.get_running_loop().call_later(delay_s, self._send, answer)
+
+
+class Device:
+    """A device that is asked and answers."""
+
+    def __init__(self) -> None:
+        self.fault = Fault()
+        self.seen: list[bytes] = []
+
+    def request_size(self, data: bytes) -> int:
+        """The length of the whole request at the beginning of `data`, or 0."""
+        raise AssertionError("each device says it")
+
+    def respond(self, request: bytes) -> bytes:
+        """The answer, or nothing."""
+        raise AssertionError("each device says it")
+
+
+class Pty:
+    """A pty whose other end a driver opens as a serial port."""
+
+    def __init__(self, device: Device) -> None:
+        self._master, slave = os.openpty()
+        tty.setraw(slave)
+        self.path = os.ttyname(slave)
+        self._slave = slave
+        os.set_blocking(self._master, False)
+        self._wire = Wire(device, self.send)
+        asyncio.get_running_loop().add_reader(self._master, self._readable)
+
+    def send(self, data: bytes) -> None:
+        if self._master >= 0:
+            os.write(self._master, data)
+
+    def close(self) -> None:
+        if self._master < 0:
+            return
+        asyncio.get_running_loop().remove_reader(self._master)
+        os.close(self._master)
+        os.close(self._slave)
+        self._master = -1
+
+    def _readable(self) -> None:
+        try:
+            self._wire.feed(os.read(self._master, 4096))
+        except (BlockingIOError, OSError):
+            return
+
+
+class TcpServer:
+    """A TCP server with `device` behind every connection."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def start(self) -> "TcpServer":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        self.send = writer.write
+        wire = Wire(self._device, writer.write)
+        try:
+            while data := await reader.read(4096):
+                wire.feed(data)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    async def close(self) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0.01)
+
+
+class Proxy:
+    """A TCP proxy that can hold everything back, or cut every connection."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def start(self) -> "Proxy":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def close(self) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await asyncio.sleep(0.01)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        self._writers += [writer, far_writer]
+        for source, sink in ((reader, far_writer), (far_reader, writer)):
+            task = asyncio.create_task(self._pump(source, sink))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                await self.open.wait()
+                sink.write(data)
+        except ConnectionError:
+            pass
+        finally:
+            sink.transport.abort()
+
+
+class LineDevice(Device):
+    """An oven that speaks in lines: `NAME?` asks, `NAME VALUE` sets, `GO token` runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values = {"TEMP": "23.5", "COUNT": "42", "FLAG": "1", "FAULT": "9.9e37", "FAR": "500", "SET": "10"}
+        self.values |= {"CLAMP": "5", "LOCKED": "1", "WORD": "abc", "NAN": "nan"}
+        self.identity = "OVEN,1"
+        self.went: list[int] = []
+
+    def request_size(self, data: bytes) -> int:
+        return data.find(b"\r\n") + 2 if b"\r\n" in data else 0
+
+    def respond(self, request: bytes) -> bytes:
+        text = request.decode().strip()
+        return (self._answer(text) + "\r\n").encode()
+
+    def _answer(self, text: str) -> str:
+        name, _, value = text.partition(" ")
+        if text == "*IDN?":
+            return self.identity
+        if name == "GO":
+            self.went.append(int(value))
+            return f"WENT {value} PEAK 12.5"
+        if name == "BEAT":
+            return "OK"
+        if name.endswith("?") and name[:-1] in self.values:
+            return f"{name[:-1]} {self.values[name[:-1]]}"
+        if name == "LOCKED" or name not in self.values:
+            return "ERR 2"
+        if name != "CLAMP":
+            self.values[name] = value
+        return "OK"
+
+
+class RtuDevice(Device):
+    """Holding registers behind Modbus RTU, unit 9; 60..61 keep their value, 70 refuses."""
+
+    def __init__(self, registers: dict[int, int]) -> None:
+        super().__init__()
+        self.registers = registers
+
+    def request_size(self, data: bytes) -> int:
+        if len(data) < 8:
+            return 0
+        size = 9 + data[6] if data[1] == 16 else 8
+        return size if len(data) >= size else 0
+
+    def respond(self, request: bytes) -> bytes:
+        assert crc(request[:-2]) == request[-2:], "the driver sent a wrong checksum"
+        unit, function, address, count = struct.unpack(">BBHH", request[:6])
+        return b"" if unit != 9 else (body := bytes([9]) + self._answer(function, address, count, request)) + crc(body)
+
+    def _answer(self, function: int, address: int, count: int, request: bytes) -> bytes:
+        if function in (3, 4):
+            if any(address + i not in self.registers for i in range(count)):
+                return bytes([function | 0x80, 2])
+            values = [self.registers[address + i] for i in range(count)]
+            return bytes([function, 2 * count]) + struct.pack(f">{count}H", *values)
+        values = [count] if function == 6 else list(struct.unpack(f">{count}H", request[7:-2]))
+        if address == 70:
+            return bytes([function | 0x80, 3])
+        if address != 60:
+            self.registers.update({address + i: value for i, value in enumerate(values)})
+        return request[1:6]
+
+
+def crc(data: bytes) -> bytes:
+    """The checksum of Modbus RTU, bit by bit as in its specification."""
+    value = 0xFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = (value >> 1) ^ 0xA001 if value & 1 else value >> 1
+    return value.to_bytes(2, "little")
