@@ -1,0 +1,54 @@
+"""The checked content of a cell's files: what the control process, the simulators and the screens start from.
+
+The rule kept here: it is frozen. Whoever needs another one, as for a simulated run, makes it from this one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cellctl.core.equipment import Equipment
+from cellctl.driver import Device
+
+
+@dataclass(frozen=True, slots=True)
+class Oee:
+    """How stops are counted: shorter ones than `short_stop_ns` are minor; `reasons` are those to choose from."""
+
+    short_stop_ns: int
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """The signal that counts energy, and what a kWh emits in kgCO2e (0: not told), with the source of that figure."""
+
+    meter: str
+    co2_per_kwh: float = 0.0
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CellModel:
+    """One cell: `equipment` for the core, `devices` for the drivers, and what only screens and reports need.
+
+    `models` names the device model that simulates a device; `texts` has every text for people in all its languages
+    (a text without languages has the language ''): ``interlock.guard.text``, ``recipe.module-12s.weld_power.label``.
+    """
+
+    folder: Path
+    equipment: Equipment
+    devices: Mapping[str, Device]
+    models: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    timezone: str = "UTC"
+    oee: Oee | None = None
+    energy: Energy | None = None
+
+    def simulated(self, addresses: Mapping[str, str]) -> "CellModel":
+        """The same cell with these devices (id -> address) simulated; KeyError for a device that it has not."""
+        devices = dict(self.devices)
+        for device, address in addresses.items():
+            devices[device] = replace(devices[device], address=address, user="", password="", simulated=True)
+        marked = self.equipment.simulated | frozenset(addresses)
+        return replace(self, devices=devices, equipment=replace(self.equipment, simulated=marked))

@@ -1,0 +1,143 @@
+"""The phases of a cell: every file of `phases/`, looked at first, then run to see what it defines.
+
+The rule kept here: a file of phases may be as broken as it likes; what it raises becomes a problem with its line.
+"""
+
+import ast
+import sys
+import traceback
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from cellctl.core.parameter import Parameter
+from cellctl.core.phase import PhaseDefinition
+from cellctl.core.units import UNITS
+from cellctl.model.conditions import Known
+from cellctl.model.phase_source import PhaseSource, SourceCheck, SourceFile
+from cellctl.model.problems import Place, Report, Wrong, did_you_mean
+from cellctl.model.source import Unreadable, read_text
+
+#: Words of the procedure's grammar: a phase of this name could not be called in a recipe.
+RESERVED = frozenset({"id", "when", "on_fault", "parallel", "with", "do", "for_each"})
+
+
+@dataclass(slots=True)
+class Phases:
+    """The phases of a cell; `complete` is false if a file could not be run, so that names may be missing."""
+
+    definitions: dict[str, PhaseDefinition] = field(default_factory=dict)
+    complete: bool = True
+
+
+def read_phases(folder: Path, known: Known, report: Report) -> Phases:
+    """All phases of the cell in `folder`."""
+    phases = Phases()
+    sources: dict[str, PhaseSource] = {}
+    for path in sorted((folder / "phases").glob("*.py")):
+        file = _parsed(path, folder, report)
+        if file is None:
+            phases.complete = False
+            continue
+        SourceCheck(file, known, report).check()
+        found = None if file.fatal else _run(file, folder, report)
+        if found is None:
+            phases.complete = False
+            continue
+        for name, definition in found.items():
+            source = file.phases.get(name)
+            if source is None:
+                continue
+            if name in sources:
+                first = sources[name].place
+                hint = f"it stands in {first.file.name} line {first.line} too"
+                report.add(source.place, Wrong("E410", f"the phase {name!r} is defined twice", hint))
+                continue
+            sources[name] = source
+            _check(definition, source, known, report)
+            phases.definitions[name] = definition
+    return phases
+
+
+def _parsed(path: Path, folder: Path, report: Report) -> SourceFile | None:
+    try:
+        text = read_text(path, folder)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return SourceFile(path, text, ast.parse(text, str(path)))
+    except Unreadable as stop:
+        report.add(stop.place, stop.wrong)
+    except SyntaxError as error:
+        place = Place(path, error.lineno or 1, error.offset or 1)
+        report.add(place, Wrong("E401", f"this is not Python: {error.msg}", "look at this line and the one before it"))
+    except (ValueError, RecursionError, MemoryError) as error:
+        report.add(Place(path), Wrong("E401", f"this is not Python: {error}", "is this file really source text?"))
+    return None
+
+
+def _run(file: SourceFile, folder: Path, report: Report) -> Mapping[str, PhaseDefinition] | None:
+    """Execute the definitions of the file; no bytecode is left in the cell's folder."""
+    name = f"cellctl_phases.{folder.resolve().name}.{file.path.stem}"
+    module = ModuleType(name)
+    module.__file__ = str(file.path)
+    sys.modules[name] = module
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exec(compile(file.tree, str(file.path), "exec"), module.__dict__)
+    except (Exception, SystemExit) as error:
+        report.add(_raised_at(file, error), _raised(error))
+        return None
+    finally:
+        del sys.modules[name]
+    return {each.name: each for each in vars(module).values() if isinstance(each, PhaseDefinition)}
+
+
+def _raised_at(file: SourceFile, error: BaseException) -> Place:
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file.path)]
+    return Place(file.path, lines[-1] or 1 if lines else 1)
+
+
+def _raised(error: BaseException) -> Wrong:
+    hint = "a file of phases must be readable without any device"
+    if isinstance(error, ImportError):
+        hint = "install the module, or do without it: helpers stand in the same file"
+    elif isinstance(error, TypeError):
+        hint = "declare it as: async def name(c, power: float = param('W', 1200, 1600))"
+    return Wrong("E411", f"{type(error).__name__}: {str(error) or 'no reason given'}".splitlines()[0], hint)
+
+
+def _check(definition: PhaseDefinition, source: PhaseSource, known: Known, report: Report) -> None:
+    """What the decorator and the parameters say, against the cell."""
+    if definition.name in RESERVED:
+        wrong = Wrong("E129", f"{definition.name!r} is a word of the procedure", "give the phase another name")
+        report.add(source.place, wrong)
+    station = definition.station
+    if station is not None and station not in known.stations:
+        wrong = Wrong("E408", f"there is no station {station!r}", did_you_mean(station, known.stations))
+        report.add(source.argument("station"), wrong)
+    for device in sorted(definition.uses or ()):
+        if device not in known.devices:
+            if device not in known.incomplete:
+                hint = did_you_mean(device, known.devices)
+                report.add(source.argument("uses"), Wrong("E407", f"there is no device {device!r}", hint))
+        elif station in known.stations and device not in known.stations[str(station)].uses:
+            hint = f"add {device!r} to 'uses' of the station {station!r} in cell.yaml"
+            wrong = Wrong("E409", f"the station {station!r} does not use {device!r}", hint)
+            report.add(source.argument("uses"), wrong)
+    for parameter in definition.parameters.values():
+        _check_parameter(parameter, source, report)
+
+
+def _check_parameter(parameter: Parameter, source: PhaseSource, report: Report) -> None:
+    place = source.parameter(parameter.name)
+    if parameter.unit not in UNITS:
+        hint = did_you_mean(parameter.unit, UNITS, "use an SI unit")
+        report.add(place, Wrong("E415", f"the unit {parameter.unit!r} is not known", hint))
+    if parameter.low is not None and parameter.high is not None and parameter.low > parameter.high:
+        wrong = Wrong("E415", f"{parameter.name}: the lower bound is above the upper one", "exchange lo and hi")
+        report.add(place, wrong)
+    elif parameter.default is not None and (problem := parameter.problem(parameter.default)):
+        report.add(place, Wrong("E415", f"the default of {parameter.name}: {problem}", "choose one inside the bounds"))
