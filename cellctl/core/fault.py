@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from cellctl.core.signal import Value
 
 #: What a policy may end in: the reactions of the cell, and recoveries that need nobody.
-REACTIONS = ("ask", "hold", "stop", "abort", "skip", "scrap", "retry")
+REACTIONS = ("ask", "hold", "stop", "abort", "skip", "scrap")
 
 _POLICY = re.compile(r"(?:retry\s+(\d{1,3})\s+then\s+)?([a-z_]+)\Z")
 

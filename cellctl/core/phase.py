@@ -57,8 +57,13 @@ class PhaseDefinition:
         return kind in self.faults or kind in BUILT_IN_FAULTS
 
     def recoveries(self, kind: str) -> tuple[str, ...]:
-        """What a person may choose when `kind` happens; KeyError if neither declared nor built in."""
-        return self.faults[kind] if kind in self.faults else BUILT_IN_FAULTS[kind]
+        """What a person may choose when `kind` happens; KeyError if neither declared nor built in.
+
+        A phase that runs for scrapped parts too cannot be spared by scrapping the part.
+        """
+        if kind in self.faults:
+            return self.faults[kind]
+        return tuple(one for one in BUILT_IN_FAULTS[kind] if one != "scrap" or not self.always)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from cellctl.core.context import AskPerson, RaiseFault
 from cellctl.core.execution import ForAnswer
-from cellctl.core.fault import Cause, Policy, Question, parse_policy
+from cellctl.core.fault import Cause, Question, parse_policy
 from cellctl.core.packml import Command
 from cellctl.core.part import Part
 from cellctl.core.phase import PhaseFault
@@ -14,6 +14,7 @@ from cellctl.core.site import Site
 
 #: Reactions of the cell that a policy may name, and the PackML command that each becomes.
 DEMANDS = {"hold": Command.HOLD, "stop": Command.STOP, "abort": Command.ABORT}
+_SEVERITY = tuple(DEMANDS.values())
 
 
 class Recovery:
@@ -45,7 +46,8 @@ class Recovery:
             return True
         text = _told(step.phase, kind, data)
         self._ask(part, path, Question(identity, kind, text, choices, part.serial, definition.station or "", data))
-        self._demand(policy, identity, text)
+        if policy.then in DEMANDS:
+            self._demand(policy.then, identity, text)
         return False
 
     def faulted(self, part: Part, path: str, step: PhaseStep, fault: PhaseFault) -> None:
@@ -58,17 +60,17 @@ class Recovery:
             return
         del retries[fault.kind]
         identity = _id(part, path, "")
+        definition = self._site.equipment.phases[step.phase]
         match policy.then:
             case "ask":
-                definition = self._site.equipment.phases[step.phase]
                 choices = definition.recoveries(fault.kind)
                 self._ask(part, path, Question(identity, fault.kind, fault.text, choices, part.serial))
             case "skip":
                 part.finish(path)
-            case "scrap":
+            case "scrap" if not definition.always:
                 self._scrap(part)
             case _:
-                self._demand(policy, identity, fault.text)
+                self._demand(policy.then, identity, fault.text)
 
     def answer(self, part: Part, question: Question, choice: str) -> str | None:
         """A person decided; None, or why the choice cannot be taken."""
@@ -82,14 +84,15 @@ class Recovery:
             self._choose(part, path, key, choice)
         elif choice == "scrap":
             self._scrap(part)
+        elif choice == "skip":
+            part.finish(path)
         return None
 
     def _choose(self, part: Part, path: str, key: str, choice: str) -> None:
         self._site.outbox.note("recovery", part=part.serial, step=path, key=key, choice=choice)
+        part.progress[path].answers[key] = choice
         if choice == "scrap":
             self._scrap(part)
-        else:
-            part.progress[path].answers[key] = choice
 
     def _scrap(self, part: Part) -> None:
         """Nothing more is made of the part; only what takes it out of the cell still runs for it."""
@@ -101,9 +104,11 @@ class Recovery:
         part.questions[path] = question
         self._site.outbox.note("question", part=part.serial, question=question.id, text=question.text)
 
-    def _demand(self, policy: Policy, identity: str, text: str) -> None:
-        if policy.then in DEMANDS and self.demand is None:
-            self.demand = (DEMANDS[policy.then], Cause("fault", identity, text))
+    def _demand(self, reaction: str, identity: str, text: str) -> None:
+        """Ask a command of the cell, a hold at least; of several faults at once the most severe one counts."""
+        command = DEMANDS.get(reaction, Command.HOLD)
+        if self.demand is None or _SEVERITY.index(command) > _SEVERITY.index(self.demand[0]):
+            self.demand = (command, Cause("fault", identity, text))
 
 
 def _id(part: Part, path: str, key: str) -> str:
