@@ -14,7 +14,10 @@ from cellctl.core.signal import Value
 
 @dataclass(slots=True)
 class Part:
-    """One unit of product with its serial, its control recipe, and its progress. `due`: the steps that may run now."""
+    """One unit of product with its serial, its control recipe, and its progress.
+
+    `due`: the steps that may run now. `late`: closed phases with a pulse whose answer is still on its way.
+    """
 
     serial: str
     job: Job
@@ -27,6 +30,7 @@ class Part:
     finished: set[str] = field(default_factory=set)
     progress: dict[str, Progress] = field(default_factory=dict)
     runs: dict[str, PhaseRun] = field(default_factory=dict)
+    late: dict[str, PhaseRun] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
     due: dict[str, PhaseStep] = field(init=False)
 
@@ -48,3 +52,4 @@ class Part:
         self.finished.add(path)
         self.progress.pop(path, None)
         self.due = dict(frontier(self.procedure, self.finished))
+        self.questions = {place: asked for place, asked in self.questions.items() if place in self.due}

@@ -18,6 +18,9 @@ from cellctl.core.recipe import FirstArticle, MasterRecipe
 from cellctl.core.recovery import Recovery
 from cellctl.core.site import Site
 
+#: A cell whose parts go on more often than this within one turn runs in a circle: the rest waits for the next turn.
+ROUNDS_PER_TURN = 100
+
 
 class Production:
     """All orders and all parts of one cell."""
@@ -35,7 +38,6 @@ class Production:
         self._devices: dict[str, PhaseRun] = {}
         self.recovery = Recovery(site)
         self._site = site
-        self._late: dict[int, PhaseRun] = {}
 
     # --- jobs ---------------------------------------------------------------------------------------------------
 
@@ -99,8 +101,7 @@ class Production:
 
     def walk(self, *, begin: bool, enter: bool = True) -> None:
         """Let every part go on as far as it can; `begin` new parts, and `enter` new phases, only if told so."""
-        moved = True
-        while moved:
+        for _ in range(ROUNDS_PER_TURN):
             moved = False
             for part in list(self.parts):
                 moved = self._advance(part) or moved
@@ -108,6 +109,8 @@ class Production:
                 for part in list(self.parts):
                     moved = self._enter_due(part) or moved
                 moved = (begin and self._begin()) or moved
+            if not moved:
+                return
 
     def wind_down(self) -> None:
         """Close every phase, once the pulse that it may be executing has come to its end."""
@@ -124,10 +127,11 @@ class Production:
 
     def answer(self, done: Done) -> None:
         """Take the answer to an order, also one of a phase that was closed meanwhile."""
-        for run in self.runs:
-            run.answer(done)
-        if late := self._late.pop(done.id, None):
-            late.answer(done)
+        for part in self.parts:
+            for run in (*part.runs.values(), *part.late.values()):
+                run.answer(done)
+            for path in [path for path, run in part.late.items() if run.order == done.id]:
+                del part.late[path]
 
     def lose(self, device: str, reason: str) -> None:
         """A device is gone."""
@@ -215,7 +219,7 @@ class Production:
         uses = definition.uses
         if uses is None:
             uses = self._site.equipment.stations[station].uses if station else frozenset()
-        if any(device in self._devices for device in uses):
+        if any(device in self._devices for device in uses) or self._under_way(part, path):
             return False
         try:
             run = self._site.enter(step.phase, _resolved(step), part, path)
@@ -229,6 +233,11 @@ class Production:
             self.stations[station] = part
         self._site.outbox.note("phase", part=part.serial, step=path, phase=step.phase)
         return True
+
+    def _under_way(self, part: Part, path: str) -> bool:
+        """Whether the device may be executing a pulse of the step just now: before its answer nothing is known."""
+        late = part.late.get(path)
+        return late is not None and late.wake_at is not None and self._site.outbox.now < late.wake_at
 
     def _advance(self, part: Part) -> bool:
         """Let the part's running phases go on; True if one of them ended or got its answer."""
@@ -263,8 +272,8 @@ class Production:
         run = part.runs.pop(path)
         run.close()
         self._devices = {device: other for device, other in self._devices.items() if other is not run}
-        if (order := run.order) is not None:
-            self._late[order] = run
+        if run.busy and run.order is not None:
+            part.late[path] = run
 
     def _free(self, part: Part, stations: list[str]) -> None:
         for station in stations:
