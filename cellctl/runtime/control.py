@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from cellctl.core.cell import Cell
 from cellctl.core.equipment import Equipment
@@ -68,14 +68,22 @@ class Model(Protocol):
         """What the drivers are told, by device."""
 
 
-def run(model: Model, *, state: Path, children: Sequence[Child] = (), ready: Callable[[], None] = lambda: None) -> None:
+def run(
+    model: Model,
+    *,
+    state: Path,
+    children: Sequence[Child] = (),
+    ready: Callable[[], None] = lambda: None,
+    log: TextIO | None = None,
+) -> None:
     """Run the cell of `model` in this process until SIGINT or SIGTERM; a second signal hurries.
 
-    `state` is the state folder, `children` are kept running beside, `ready` is called once when the link is served.
+    `state` is the state folder, `children` are kept running beside, `ready` is called once when the link is served,
+    `log` takes the lines of JSON (standard error if it is not given).
     StateError (StateInUse among them) and JournalError are sentences for a person; AddressError comes from a driver.
     """
     real_time = process.prioritise()
-    logs = Logs()
+    logs = Logs(log or sys.stderr)
 
     def steady() -> None:
         logs.log.info("control is ready", real_time=real_time, frozen=process.freeze())

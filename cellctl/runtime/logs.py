@@ -5,7 +5,6 @@ take is dropped and counted. The same fault of the same device is told once in t
 """
 
 import logging
-import sys
 import threading
 import time
 from collections.abc import MutableMapping
@@ -37,7 +36,7 @@ CLOSE_S = 1.0
 class Logs:
     """The log of one process: `log` writes to it until `close`. Takes over what libraries log (warnings and above)."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._queue: Queue[str | None] = Queue(WAITING_MAX)
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)

@@ -27,6 +27,7 @@ from cellctl.core.wire import (
     encode_line,
     encode_sample,
 )
+from cellctl.runtime.folder import StateError
 from cellctl.runtime.logs import Log
 
 FILE = "control.sock"
@@ -81,10 +82,13 @@ class LinkServer:
         self._refusing = ""
 
     async def open(self) -> None:
-        """Listen. OSError if the socket cannot be made."""
-        self._path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._serve, self._path, limit=LINE_BYTES_MAX)
-        self._path.chmod(0o600)
+        """Listen. StateError if the socket cannot be made."""
+        try:
+            self._path.unlink(missing_ok=True)
+            self._server = await asyncio.start_unix_server(self._serve, self._path, limit=LINE_BYTES_MAX)
+            self._path.chmod(0o600)
+        except OSError as error:
+            raise StateError(f"The socket {self._path} cannot be made: {error.strerror}.") from error
 
     def refuse(self, reason: str) -> None:
         """Answer every further request with `reason`; views go on."""

@@ -307,6 +307,15 @@ async def test_a_signal_ends_the_run_and_nothing_is_left(
     assert {thread.name for thread in threading.enumerate()} & {"journal"} == set()
 
 
+async def test_a_socket_that_cannot_be_made_is_a_sentence(
+    tmp_path: Path, log: Logs, monkeypatch: pytest.MonkeyPatch, start: Start
+) -> None:
+    monkeypatch.setattr(control_module, "driver_for", lambda protocol: ObedientDriver)
+    (tmp_path / "control.sock").mkdir()
+    with pytest.raises(StateError, match=r"control\.sock cannot be made"):
+        await run_cell(model(), state=tmp_path, log=log.log)
+
+
 def test_a_state_folder_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("long" * 30)):
