@@ -21,8 +21,7 @@ from cellctl_simulators.servers.streams import PtyStream, SessionFactory, TcpStr
 from cellctl_simulators.wire import Lines, Nodes, Registers
 from cellctl_simulators.world import hint
 
-#: The driver's protocol by the scheme of an address, and the schemes that lead to a serial port.
-PROTOCOLS = {"modbus": "modbus", "modbus+rtu": "modbus", "serial": "serial", "tcp": "serial", "opc.tcp": "opcua"}
+#: Schemes of addresses that lead to a serial port.
 TERMINALS = ("modbus+rtu", "serial")
 
 

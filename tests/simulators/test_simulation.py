@@ -14,6 +14,7 @@ from pymodbus import FramerType
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 
 from cellctl_simulators.control import Control, ask
+from cellctl_simulators.main import serve
 from cellctl_simulators.simulation import Simulated, Simulation
 
 BROKEN_MODEL = """
@@ -321,3 +322,23 @@ async def test_a_models_folder_brings_its_own_devices(tmp_path):
         assert (await client.mask_write_register(address=0, and_mask=0, or_mask=1)).exception_code == 1
         assert simulation.get("oven.heater") is True
         client.close()
+
+
+async def test_serving_a_cell_announces_where_everything_is_and_ends_clean(cell):
+    announced = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(cell, devices=None, speed=1.0, seed=0, announce=announced.set_result))
+    told = await announced
+    assert told["schema"] == "cellctl.sim/1"
+    assert {each["id"]: each["protocol"] for each in told["devices"]} == {
+        "plc": "opcua",
+        "robot": "modbus",
+        "grip": "modbus",
+        "laser": "serial",
+        "eol": "serial",
+        "meter": "modbus",
+    }
+    assert (await ask(told["control"], do="truth"))["truth"]["fed"] == 0
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert not os.access(told["control"], os.F_OK)

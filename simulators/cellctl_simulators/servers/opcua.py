@@ -81,7 +81,7 @@ class OpcUaServer:
         await server.set_application_uri(APPLICATION_URI)
         server.set_endpoint(f"opc.tcp://{self.at}")
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
-        server.set_identity_tokens([ua.AnonymousIdentityToken, ua.UserNameIdentityToken])
+        server.set_identity_tokens([ua.AnonymousIdentityToken])
         index = await server.register_namespace(self._wire.namespace)
         for name, node in self._wire.nodes.items():
             variable = await server.nodes.objects.add_variable(
