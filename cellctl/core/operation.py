@@ -6,7 +6,7 @@ The rule kept here: Stop and Abort always come to their end, within a bound, wha
 from cellctl.core.execution import PhaseRun
 from cellctl.core.fault import Cause
 from cellctl.core.messages import CommandClass
-from cellctl.core.packml import STATE_COMPLETE, Command, Mode, PackML, State
+from cellctl.core.packml import COMMANDS, STATE_COMPLETE, Command, Mode, PackML, State
 from cellctl.core.production import Production
 from cellctl.core.routine import Routine
 from cellctl.core.site import Site
@@ -39,7 +39,8 @@ class Operation:
         self._site = site
         self._production = production
         self._routine: Routine | None = None
-        self._made_safe = False
+        self._ordered_ns: int | None = None  # when the safe outputs were ordered in the present state
+        self._safe = False
 
     @property
     def routine(self) -> Routine | None:
@@ -49,9 +50,11 @@ class Operation:
     @property
     def wake_at(self) -> int | None:
         """When an acting state may have to go on without an answer."""
-        if self.state not in _MADE_SAFE:
+        if self._ordered_ns is None or self.state not in _MADE_SAFE:
             return None
-        return self.since_ns + (SAFE_TIMEOUT_NS if self._routine is None else STOPPING_TIMEOUT_NS)
+        if not self._safe:
+            return self._ordered_ns + SAFE_TIMEOUT_NS
+        return None if self._routine is None else self._ordered_ns + STOPPING_TIMEOUT_NS
 
     def fire(self, command: Command, cause: Cause | None = None, by: str = "") -> str | None:
         """Perform a PackML command; None, or why it was refused. `cause` None: a person (`by`) wanted it."""
@@ -66,7 +69,12 @@ class Operation:
         self._site.outbox.note(
             "command", command=command.title, by=by, cause="" if cause is None else cause.id, state=before.title
         )
+        if command is Command.START:
+            self._production.ended_jobs = 0
         self._entered()
+        passed = COMMANDS[command][1]
+        if passed is not self.state and passed in _MADE_SAFE:  # the mode has no such state: safe all the same
+            self._make_safe()
         return None
 
     def change_mode(self, mode: Mode, by: str) -> str | None:
@@ -81,7 +89,8 @@ class Operation:
         return self._obey() or self._do() or self._obey()
 
     def _do(self) -> bool:
-        match self.state:
+        state = self.state
+        match state:
             case S.EXECUTE:
                 return self._execute()
             case S.SUSPENDING:
@@ -89,15 +98,18 @@ class Operation:
                 ready = self._production.idle
             case S.HOLDING:
                 self._production.wind_down()
-                ready = self._production.idle and self._safe()
+                ready = self._production.idle and self._outputs_safe()
             case S.COMPLETING:
                 self._production.walk(begin=False)
                 ready = not self._production.parts
             case S.STOPPING | S.ABORTING:
-                ready = self._safe()
+                ready = self._outputs_safe()
             case _:
-                ready = self.state in STATE_COMPLETE
-        return ready and self._routine_done() and self._complete()
+                ready = state in STATE_COMPLETE
+        if ready and self._routine_done():
+            self.packml.complete_state(state)
+            self._entered()
+        return self.state is not state
 
     def _obey(self) -> bool:
         """Do what a fault in production demands, as soon as the state allows it; True if the state is another one."""
@@ -133,31 +145,21 @@ class Operation:
         """The state is another one: note it, and begin its work."""
         state = self.state = self.packml.state
         self.since_ns = self._site.outbox.now
-        self._made_safe = False
+        self._ordered_ns, self._safe = None, False
         self._site.outbox.note("state", state=state.title, number=int(state))
         if self._routine is not None:
             self._routine.close()
         if state in _AT_ONCE:
-            self._production.close()
-            self._production.recovery.demand = None
-            self._send_safe()
-        if state is S.STARTING:
-            self._production.ended_jobs = 0
+            self._make_safe()
         phases = self._site.equipment.states.get(state, ())
         self._routine = Routine(self._site, [(name, {}) for name in phases]) if phases else None
-
-    def _complete(self) -> bool:
-        completed = self.packml.complete_state(self.state)
-        if completed:
-            self._entered()
-        return completed
 
     def _routine_done(self) -> bool:
         """Whether the state's phases have ended; a fault in them stops a cell that was about to go."""
         if self._routine is None:
             return True
         self._routine.advance()
-        late = self.state in _MADE_SAFE and self._site.outbox.now >= self.since_ns + STOPPING_TIMEOUT_NS
+        late = self._ordered_ns is not None and self._site.outbox.now >= self._ordered_ns + STOPPING_TIMEOUT_NS
         fault = self._routine.fault
         if fault is None and not late:
             return self._routine.done
@@ -172,28 +174,33 @@ class Operation:
         self.causes.append(cause)
         return True
 
-    def _safe(self) -> bool:
-        """Whether the outputs are safe, or have had their time to become so."""
-        if not self._made_safe:
-            self._send_safe()
-        if not self._site.outbox.stops:
-            return True
-        if self._site.outbox.now < self.since_ns + SAFE_TIMEOUT_NS:
-            return False
-        self._site.outbox.note("safe.unconfirmed", orders=len(self._site.outbox.stops))
-        self._site.outbox.stops.clear()
-        return True
+    def _make_safe(self) -> None:
+        """Close every phase and force the outputs, now."""
+        self._production.close()
+        self._production.recovery.demand = None
+        self._send_safe()
 
-    def _send_safe(self) -> None:
-        """Force every safe output, in the stop lane."""
-        self._made_safe = True
+    def _outputs_safe(self) -> bool:
+        """Whether the outputs are safe, or have had their time to become so."""
+        ordered_ns = self._send_safe() if self._ordered_ns is None else self._ordered_ns
+        stops, now = self._site.outbox.stops, self._site.outbox.now
+        if not self._safe and stops and now >= ordered_ns + SAFE_TIMEOUT_NS:
+            self._site.outbox.note("safe.unconfirmed", orders=len(stops))
+            stops.clear()
+        self._safe = self._safe or not stops
+        return self._safe
+
+    def _send_safe(self) -> int:
+        """Force every safe output, in the stop lane; the time of it."""
         equipment, outbox = self._site.equipment, self._site.outbox
+        self._ordered_ns = outbox.now
         for signal in equipment.signals.values():
             if signal.safe is not None:
                 outbox.write(signal.id, signal.safe, SAFE_TIMEOUT_NS, CommandClass.STOP)
         for spec in equipment.commands.values():
             if spec.safe:
                 outbox.stop(spec, {})
+        return outbox.now
 
     @property
     def runs(self) -> tuple[PhaseRun, ...]:
