@@ -131,7 +131,7 @@ class Cell:
             case Samples(samples):
                 self._changed.update(sample.signal for sample in samples if self.image.take(sample))
             case Alive(device):
-                self.image.confirm(device, self.outbox.now)
+                self._changed.update(self.image.confirm(device, self.outbox.now))
             case Done():
                 self._answered(happened)
             case LinkChanged():

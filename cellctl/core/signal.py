@@ -83,6 +83,7 @@ class Image:
         self.signals = {signal.id: signal for signal in signals}
         self._samples = {name: Sample(name, None, Quality.BAD, reason="no value yet") for name in self.signals}
         self._confirmed_ns: dict[str, int] = {}
+        self._expired: dict[str, Sample] = {}  # as they were before they grew old
         self._of_device: dict[str, list[str]] = {}
         for signal in self.signals.values():
             self._of_device.setdefault(signal.device, []).append(signal.id)
@@ -96,12 +97,21 @@ class Image:
         last = self._samples.get(sample.signal)
         if last is None:
             return False
+        if last.quality is Quality.BAD:
+            self._expired.pop(sample.signal, None)
         self._samples[sample.signal] = sample
         return sample.value != last.value or sample.quality is not last.quality
 
-    def confirm(self, device: str, now: int) -> None:
-        """Note that every signal of `device` still has the value last told (a subscription that is alive)."""
+    def confirm(self, device: str, now: int) -> list[str]:
+        """Note that every signal of `device` still has the value last told (a subscription that is alive).
+
+        Those that had only grown old are good again: their names.
+        """
         self._confirmed_ns[device] = now
+        returned = [name for name in self._expired if self.signals[name].device == device]
+        for name in returned:
+            self._samples[name] = self._expired.pop(name)
+        return returned
 
     def seen_ns(self, signal: str) -> int:
         """When the value of `signal` was last known to be true: read, or confirmed by its device."""
@@ -111,7 +121,10 @@ class Image:
     def lose(self, device: str, now: int, reason: str) -> list[str]:
         """Mark all signals of `device` bad, keeping their last values; the names that changed."""
         self._confirmed_ns.pop(device, None)
-        return [name for name in self._of_device.get(device, ()) if self._spoil(name, now, reason)]
+        names = self._of_device.get(device, ())
+        for name in names:
+            self._expired.pop(name, None)
+        return [name for name in names if self._spoil(name, now, reason)]
 
     def expire(self, now: int) -> list[str]:
         """Mark every good sample that is older than its signal allows as bad; the names that changed."""
@@ -120,7 +133,9 @@ class Image:
             if sample.quality is Quality.BAD:
                 continue
             allowed_ns = self.signals[name].stale_after_ns
-            if now - self.seen_ns(name) > allowed_ns and self._spoil(name, now, "stale: no news from the device"):
+            if now - self.seen_ns(name) > allowed_ns:
+                self._expired[name] = sample
+                self._spoil(name, now, "stale: no news from the device")
                 expired.append(name)
         return expired
 
