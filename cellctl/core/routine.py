@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from cellctl.core.execution import PhaseRun
+from cellctl.core.execution import ForAnswer, PhaseRun
 from cellctl.core.messages import Done
 from cellctl.core.phase import PhaseFault
 from cellctl.core.signal import Value
@@ -39,6 +39,9 @@ class Routine:
                     self.fault = fault
                     return
             self._run.advance()
+            if isinstance(self._run.wait, ForAnswer):
+                self.fault = PhaseFault("error", f"{self._run.definition.name} asks, but nobody can answer it here")
+                self._run.close()
             if self._run.ended is None:
                 return
             if isinstance(self._run.ended, PhaseFault):
