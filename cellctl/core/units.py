@@ -138,10 +138,12 @@ def duration_ns(text: str) -> int:
     quantity = parse_quantity(text)
     if quantity.unit == "":
         raise UnitError(f"a time needs a unit: '{text.strip()} ms' or '{text.strip()} s'?")
-    seconds = quantity.to("s")
-    if seconds < 0:
+    nanoseconds = quantity.to("s") * 1e9
+    if nanoseconds < 0:
         raise UnitError("a length of time cannot be negative")
-    return round(seconds * 1e9)
+    if not math.isfinite(nanoseconds):
+        raise UnitError(f"{text.strip()} is too long")
+    return round(nanoseconds)
 
 
 def duration_text(duration: int) -> str:
