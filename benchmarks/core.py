@@ -92,8 +92,8 @@ def _samples() -> float:
         block = (Sample(name, float(turn), time_ns=now, received_ns=now) for name in names[first : first + CHANGED])
         turns.append((now, Samples(tuple(block))))
     start = time.perf_counter()
-    for now, block in turns:
-        cell.step(now, [block])
+    for now, samples in turns:
+        cell.step(now, [samples])
     return (time.perf_counter() - start) / (TURNS * CHANGED) * 1e6
 
 

@@ -4,12 +4,20 @@ The rule kept here: what the program knows is not written down a second time by 
 against what is drawn here.
 """
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+import click
+from fastapi import FastAPI
+
+from cellctl.cli import COMMANDS as COMMAND_LINE
+from cellctl.cli import cellctl
 from cellctl.cli.diagram import mermaid
 from cellctl.core.packml import COMMANDS, DEFAULT_MODES, MANDATORY, STATE_COMPLETE, Command, State
 from cellctl.core.units import UNITS, dimension_of
+from cellctl.gateway.http import reads, requests, stream
 
 DOCS = Path(__file__).parent
 
@@ -81,7 +89,121 @@ def units() -> str:
     )
 
 
+def cli() -> str:
+    """Every command of the command line, with its own help."""
+    context = click.Context(cellctl)
+    blocks = []
+    for heading, names in COMMAND_LINE.items():
+        blocks.append(f"## {heading}")
+        for name in names:
+            command = cellctl.get_command(context, name)
+            assert command is not None
+            blocks += _command(command, f"cellctl {name}")
+    return _page(
+        "The command line",
+        "Results go to stdout, progress and errors to stderr. With `--json` a command prints one document that names"
+        " its schema. Colours are left out where `NO_COLOR` is set or the output is no terminal.",
+        "## Exit codes",
+        _table(
+            ("code", "means"),
+            [
+                (0, "done"),
+                (1, "failed"),
+                (2, "used wrongly"),
+                (3, "files invalid"),
+                (4, "the cell or a device cannot be reached"),
+                (5, "refused by the state of the cell"),
+                (130, "interrupted"),
+            ],
+        ),
+        *blocks,
+    )
+
+
+def _command(command: click.Command, path: str) -> list[str]:
+    context = click.Context(command, info_name=path, terminal_width=100)
+    text = command.get_help(context).replace("Usage: ", "", 1)
+    blocks = [f"### {path}", f"```\n{text}\n```"]
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            blocks += _command(inner, f"{path} {name}")
+    return blocks
+
+
+def api() -> str:
+    """Every route, and the forms of what it takes and answers."""
+    app = FastAPI(title="cellctl", version="1")
+    no_desk: Any = None  # the routes look at it when they are asked, not when they are made
+    app.include_router(reads.routes(no_desk))
+    app.include_router(requests.routes(no_desk))
+    told = app.openapi()
+    routes = [
+        (f"`{method.upper()} {path}`", route["description"], _exchange(route))
+        for path, methods in told["paths"].items()
+        for method, route in methods.items()
+    ]
+    forms = [
+        block
+        for name, form in sorted(told["components"]["schemas"].items())
+        if name not in ("HTTPValidationError", "ValidationError")
+        for block in _form(name, form)
+    ]
+    return _page(
+        "The API",
+        "HTTP and JSON under `/api/v1`. A running gateway serves the same as `/openapi.json`. How to use it:"
+        " [with curl](../how-to/use-the-api.md).",
+        "Every error has the form `Problem`: a sentence in `reason`, and in `possible` what would be possible instead."
+        " A request with an `id` may be repeated: the same id gets the same receipt and is done once.",
+        "## Addresses",
+        _table(("address", "does", "takes → answers"), routes),
+        "## The live stream",
+        "`GET /api/v1/stream` answers server-sent events:",
+        f"```\n{inspect.cleandoc(str(stream.__doc__).rpartition(chr(10) * 2)[2])}\n```",
+        "A client that falls behind loses the oldest changes and gets a new snapshot.",
+        "## Forms",
+        *forms,
+    )
+
+
+def _exchange(route: Mapping[str, Any]) -> str:
+    """What a route takes and answers."""
+    takes = [_type(content["schema"]) for content in route.get("requestBody", {}).get("content", {}).values()]
+    takes += [f"`{parameter['name']}`" for parameter in route.get("parameters", ())]
+    good = next(answer for status, answer in sorted(route["responses"].items()) if status.startswith("2"))
+    answers = [_type(content["schema"]) for content in good.get("content", {}).values() if content.get("schema")]
+    return f"{', '.join(takes)} → {', '.join(answers) or 'events'}".strip()
+
+
+def _form(name: str, form: Mapping[str, Any]) -> list[str]:
+    required = form.get("required", ())
+    rows = [
+        (f"`{field}`" if field in required else f"`{field}` (may be left out)", _type(kind))
+        for field, kind in form.get("properties", {}).items()
+    ]
+    return [f"### {name}", form.get("description", ""), _table(("field", "is"), rows)]
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    """A JSON Schema in a few words."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in schema:
+        return " or ".join(_type(each) for each in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(f"`{each}`" for each in schema["enum"])
+    if schema.get("type") == "array":
+        return f"list of {_type(schema['items'])}"
+    if isinstance(schema.get("additionalProperties"), Mapping):
+        return f"object of {_type(schema['additionalProperties'])}"
+    return str(schema.get("type", "anything"))
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
+    "reference/api.md": api,
+    "reference/cli.md": cli,
     "reference/packml.md": packml,
     "reference/units.md": units,
 }
