@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -109,6 +110,14 @@ def changing_over() -> View:
         parts=(),
         changeover=ChangeoverView("module-8s", 1, False, "", steps, downloads),
     )
+
+
+async def until(check: Callable[[], Awaitable[bool]], limit_s: float = 5) -> None:
+    """Wait for what comes a moment later."""
+    end = time.monotonic() + limit_s
+    while not await check():
+        assert time.monotonic() < end, "it did not come"
+        await asyncio.sleep(0.02)
 
 
 class FakeControl:

@@ -5,14 +5,13 @@ one form, `Problem`: a sentence, and what would be possible instead.
 """
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import JSONResponse
 
-from cellctl.core.packml import Command
 from cellctl.core.signal import Sample
+from cellctl.gateway.told import cell_told
 
 
 class Answer(BaseModel):
@@ -192,48 +191,10 @@ class Cell(Answer):
     @classmethod
     def of(cls, view: Mapping[str, Any]) -> Self:
         """The form of a view as the link tells it."""
-        choices = {question["id"]: question["choices"] for question in view["questions"]}
-        why = [{**cause, "choices": choices.get(cause["id"], [])} for cause in view["why"]]
-        return cls.model_validate(
-            {
-                **view,
-                "jobs_waiting": max(0, len(view["jobs"]) - 1),
-                "counts": {"good": view["good"], "reject": view["reject"]},
-                "waiting": [cause["text"] for cause in why],
-                "why": why,
-                "commands": [_rule(command, view) for command in Command],
-                "stations": [_station(station, view["parts"]) for station in view["stations"]],
-            }
-        )
+        return cls.model_validate(cell_told(view))
 
 
 def problem_response(status: int, reason: str, possible: Iterable[str] = (), **more: Any) -> JSONResponse:
     """An error in its one form."""
     problem = Problem(status=status, reason=reason, possible=list(possible), **more)
     return JSONResponse(problem.model_dump(), status_code=status)
-
-
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The sentence for a name that there is not."""
-    names = list(known)
-    close = get_close_matches(name, names, n=1)
-    meant = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(names[:20]) or 'none'}."
-    return f"There is no {what} {name!r}. {meant}"
-
-
-def _rule(command: Command, view: Mapping[str, Any]) -> dict[str, Any]:
-    name = command.name.lower()
-    legal, refused = name in view["commands"], view["refusals"].get(name)
-    reason = "" if legal else refused or f"Not possible in state {view['state']}"
-    in_state = legal or refused is not None
-    return {"command": name, "title": command.title, "in_state": in_state, "legal": legal, "reason": reason}
-
-
-def _station(station: Mapping[str, Any], parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    part = next(
-        (part for part in parts if part["serial"] == station["part"] and part["station"] == station["id"]), None
-    )
-    if part is None:
-        return {**station, "doing": "", "waits": []}
-    doing = ", ".join(part["phases"])
-    return {**station, "doing": f"{doing}: {part['progress']}" if part["progress"] else doing, "waits": part["waits"]}

@@ -7,10 +7,11 @@ from typing import Any
 from fastapi import HTTPException
 
 from cellctl.core.messages import Action, Refused, Request
-from cellctl.gateway.http.answers import Cell, Device, Receipt, Signal, unknown
+from cellctl.gateway.http.answers import Cell, Device, Receipt, Signal
 from cellctl.gateway.http.stream import Stream
 from cellctl.gateway.link import CellLink, ControlGone
 from cellctl.gateway.parts import Parts
+from cellctl.gateway.told import unknown
 from cellctl.records import Records
 
 

@@ -17,9 +17,10 @@ from cellctl.core.messages import (
 )
 from cellctl.core.packml import Command, Mode
 from cellctl.gateway.http.answers import Problem as ProblemForm
-from cellctl.gateway.http.answers import Receipt, unknown
+from cellctl.gateway.http.answers import Receipt
 from cellctl.gateway.http.desk import Desk, Problem
 from cellctl.gateway.http.forms import AskChangeover, AskCommand, AskConfirm, AskJob, AskMode, AskRecovery
+from cellctl.gateway.told import unknown
 
 RequestId = Annotated[str | None, Query(min_length=1, max_length=200)]
 

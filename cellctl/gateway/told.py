@@ -1,0 +1,51 @@
+"""What people are told of a cell, as plain data: the link's view in the words of the API.
+
+The rule kept here: the page, the API and the command line say the same, so it is put together in one place.
+"""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from cellctl.core.packml import Command
+
+
+def cell_told(view: Mapping[str, Any]) -> dict[str, Any]:
+    """The cell: what it does, why it waits, and which commands are possible."""
+    choices = {question["id"]: question["choices"] for question in view["questions"]}
+    why = [{**cause, "choices": choices.get(cause["id"], [])} for cause in view["why"]]
+    return {
+        **view,
+        "jobs_waiting": max(0, len(view["jobs"]) - 1),
+        "counts": {"good": view["good"], "reject": view["reject"]},
+        "waiting": [cause["text"] for cause in why],
+        "why": why,
+        "commands": [_rule(command, view) for command in Command],
+        "stations": [_station(station, view["parts"]) for station in view["stations"]],
+    }
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for a name that there is not."""
+    names = list(known)
+    close = get_close_matches(name, names, n=1)
+    meant = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(names[:20]) or 'none'}."
+    return f"There is no {what} {name!r}. {meant}"
+
+
+def _rule(command: Command, view: Mapping[str, Any]) -> dict[str, Any]:
+    name = command.name.lower()
+    legal, refused = name in view["commands"], view["refusals"].get(name)
+    reason = "" if legal else refused or f"Not possible in state {view['state']}"
+    in_state = legal or refused is not None
+    return {"command": name, "title": command.title, "in_state": in_state, "legal": legal, "reason": reason}
+
+
+def _station(station: Mapping[str, Any], parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    part = next(
+        (part for part in parts if part["serial"] == station["part"] and part["station"] == station["id"]), None
+    )
+    if part is None:
+        return {**station, "doing": "", "waits": []}
+    doing = ", ".join(part["phases"])
+    return {**station, "doing": f"{doing}: {part['progress']}" if part["progress"] else doing, "waits": part["waits"]}
