@@ -84,7 +84,7 @@ def _started(child: Child) -> "subprocess.Popen[bytes]":
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,  # Ctrl-C in the terminal reaches control alone, which then ends its children in order
-        preexec_fn=lambda: _tie_to(parent),
+        preexec_fn=lambda: tie_to(parent),
     )
 
 
@@ -127,7 +127,7 @@ async def _log_output(process: "subprocess.Popen[bytes]", log: Log) -> None:
         pipe.close()
 
 
-def _tie_to(parent: int) -> None:
+def tie_to(parent: int) -> None:
     """In the child, before its program: it is told to end when the thread that started it ends."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
