@@ -155,7 +155,9 @@ class Control:
     async def run(self, children: Sequence[Child], ready: Callable[[], None]) -> None:
         """Until `stop`, or until the cell or its journal fails: then what failed is raised."""
         asyncio.get_running_loop().set_exception_handler(self._unexpected)
-        self._journal.start(committed=self._committed, failing=self._failing, idle=self._history.work)
+        self._journal.start(
+            committed=self._committed, failing=self._failing, idle=self._history.work, end=self._history.close
+        )
         self._write(Entry(START, {"state": self._begin.state.title, "clean": self._begin.clean}))
         await self._server.open()
         try:

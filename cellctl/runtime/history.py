@@ -82,14 +82,19 @@ class History:
         try:
             if rows or self._database:
                 self._store(rows)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self.dropped += len(rows)
-            self.close()
+            self._let_go()
             self._trouble(f"The history {self._path} cannot be written: {error}.")
         return 0.0 if self._queue else WRITE_S
 
     def close(self) -> None:
-        """Give the file back."""
+        """Store what still waits and give the file back."""
+        while self.work() == 0.0:
+            pass
+        self._let_go()
+
+    def _let_go(self) -> None:
         database, self._database, self._table = self._database, None, ""
         if database:
             with suppress(sqlite3.Error):
@@ -152,6 +157,7 @@ class History:
 
     def _opened(self) -> sqlite3.Connection:
         if self._database is None:
+            self._path.touch(mode=0o600)
             database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=1.0)
             self._database = database
             self._ids.clear()

@@ -79,16 +79,21 @@ class Journal:
         self._thread: threading.Thread | None = None
 
     def start(
-        self, *, committed: Callable[[int], None], failing: Callable[[str], None], idle: Callable[[], float]
+        self,
+        *,
+        committed: Callable[[int], None],
+        failing: Callable[[str], None],
+        idle: Callable[[], float],
+        end: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin to write, for the running loop.
 
         `committed` and `failing` are called on the loop: with the last number that is on disk, and with the reason
         why nothing can be written. `idle` is called on the journal's thread whenever nothing waits; it returns after
-        how many seconds it wants to be called again.
+        how many seconds it wants to be called again. `end` is the last thing that the thread calls.
         """
         self._loop = asyncio.get_running_loop()
-        self._tell_committed, self._tell_failing, self._idle = committed, failing, idle
+        self._tell_committed, self._tell_failing, self._idle, self._end = committed, failing, idle, end
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -137,7 +142,8 @@ class Journal:
                 pause_s = self._idle() if self._queue.empty() else 0.0
         finally:
             with closing(self._database):
-                self._call(self._ended.set)
+                self._end()
+            self._call(self._ended.set)
 
     def _next(self, pause_s: float) -> tuple[list[_Row], bool]:
         """What waits, up to `GROUP_MAX` rows, and whether more may come; waits up to `pause_s` for the first."""
@@ -185,6 +191,7 @@ class Journal:
 
 def _opened(path: Path) -> sqlite3.Connection:
     try:
+        path.touch(mode=0o600)
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
         try:
             database.execute("PRAGMA journal_mode = WAL")
@@ -198,7 +205,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         except BaseException:
             database.close()
             raise
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise JournalError(f"The journal {path} cannot be opened: {error}.") from error
     return database
 

@@ -41,6 +41,7 @@ class DeviceLink:
         self._clock, self._inbox = clock, inbox
         self._queue: deque[Order] = deque()
         self._stops: dict[str, Order] = {}
+        self._spoken_for: dict[int, list[Order]] = {}
         self._handed: dict[int, Order] = {}
         self._waiting = asyncio.Event()
         self._closed = False
@@ -92,9 +93,7 @@ class DeviceLink:
             self._answer(order, Outcome.NOT_SENT, reason=f"{self._device} is not connected")
         elif order.command_class is CommandClass.STOP:
             self._withdraw_queue("a stop came first")
-            if older := self._stops.pop(_target(order), None):
-                self._answer(older, Outcome.NOT_SENT, reason="a newer one took its place")
-            self._stops[_target(order)] = order
+            self._put_stop(order)
         elif len(self._queue) >= QUEUE_MAX:
             self._answer(order, Outcome.NOT_SENT, reason=f"{QUEUE_MAX} orders wait for {self._device} already")
         else:
@@ -118,6 +117,15 @@ class DeviceLink:
         self._stops.clear()
         self._withdraw_queue(reason)
 
+    def _put_stop(self, order: Order) -> None:
+        """The latest of a kind wins; one that says the same as the older speaks for both."""
+        older = self._stops.pop(_target(order), None)
+        self._stops[_target(order)] = order
+        if older and _content(older) == _content(order):
+            self._spoken_for[order.id] = [*self._spoken_for.pop(older.id, ()), older]
+        elif older:
+            self._answer(older, Outcome.NOT_SENT, reason="a newer one took its place")
+
     def _next(self) -> Order | None:
         if self._stops:
             return self._stops.pop(next(iter(self._stops)))
@@ -130,7 +138,8 @@ class DeviceLink:
     def _answer(
         self, order: Order, outcome: Outcome, result: Mapping[str, Value] | None = None, reason: str = ""
     ) -> None:
-        self._inbox.put(Done(order.id, outcome, result or {}, reason))
+        for each in (*self._spoken_for.pop(order.id, ()), order):
+            self._inbox.put(Done(each.id, outcome, result or {}, reason))
 
 
 def _target(order: Order) -> str:
@@ -139,3 +148,7 @@ def _target(order: Order) -> str:
             return signal
         case Call(device=device, name=name):
             return f"{device}.{name}()"
+
+
+def _content(order: Order) -> object:
+    return order.value if isinstance(order, Write) else order.arguments

@@ -216,6 +216,20 @@ async def test_an_orderly_end_is_clean_and_a_kill_is_not(start: Start, tmp_path:
     assert records.verify().broken_at is None
 
 
+async def test_what_was_read_until_the_end_is_in_the_history(start: Start, tmp_path: Path) -> None:
+    async with start() as running:
+        await connected(running)
+        running.drivers["oven"].link.put([Sample("oven.temp", 180.0, received_ns=running.control._clock.now())])
+        await until(lambda: running.cell.seen(Samples))
+        await running.end()
+    assert modes(tmp_path) == dict.fromkeys(("control.lock", "history.db", "journal.db"), 0o600)
+    assert [one.value for one in Records(tmp_path).samples("oven.temp", 0, 1 << 62)] == [180.0]
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+
+
 async def test_a_cell_that_ends_aborted_begins_aborted(start: Start) -> None:
     async with start() as running:
         running.cell.state = State.ABORTED

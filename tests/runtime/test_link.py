@@ -50,11 +50,23 @@ async def test_orders_come_in_order_and_stops_first(link: DeviceLink, inbox: Inb
 
 
 async def test_the_latest_stop_of_a_kind_wins(link: DeviceLink, inbox: Inbox) -> None:
-    link.send(call(1, name="off", kind=STOP))
-    link.send(write(2, kind=STOP))
-    link.send(call(3, name="off", kind=STOP))
+    for order in (write(1, kind=STOP), call(2, name="off", kind=STOP), write(3, kind=STOP)):
+        link.send(order)
     assert {(await link.order()).id for _ in range(2)} == {2, 3}
-    assert answers(inbox) == [(1, Outcome.NOT_SENT)]
+    assert answers(inbox) == [(1, Outcome.NOT_SENT)], "it would have written another value"
+
+
+async def test_equal_stops_are_sent_once_and_all_answered(link: DeviceLink, inbox: Inbox) -> None:
+    for number in (1, 2, 3):
+        link.send(call(number, name="off", kind=STOP))
+    order = await link.order()
+    assert order.id == 3
+    link.done(order, Outcome.CONFIRMED)
+    link.send(call(4, name="off", kind=STOP))
+    link.send(call(5, name="off", kind=STOP))
+    link.close("over")
+    confirmed, lost = Outcome.CONFIRMED, Outcome.NOT_SENT
+    assert answers(inbox) == [(1, confirmed), (2, confirmed), (3, confirmed), (4, lost), (5, lost)]
 
 
 async def test_an_order_past_its_deadline_is_never_seen(link: DeviceLink, inbox: Inbox) -> None:
