@@ -23,6 +23,8 @@ _AT_ONCE = frozenset({S.STOPPING, S.ABORTING})
 #: These end only when the safe outputs have answered.
 _MADE_SAFE = _AT_ONCE | {S.HOLDING}
 _HOLDING = frozenset({S.HOLDING, S.HELD})
+#: If a hold is refused here it will not be possible later either, so that it becomes a stop.
+_NEVER_HELD = frozenset({S.EXECUTE, S.COMPLETING})
 #: A fault in the phases of these is a reason to stop; in the others it is told and passed over.
 _GOING = frozenset({S.RESETTING, S.STARTING, S.UNHOLDING, S.UNSUSPENDING})
 
@@ -121,10 +123,10 @@ class Operation:
             recovery.demand = None
             self.causes.append(cause)
             return False
-        if command is Command.HOLD and self.state is S.COMPLETING:
-            command = Command.STOP  # Completing cannot be held
         if self.packml.refusal(command):
-            return False
+            if self.state not in _NEVER_HELD:
+                return False
+            command = Command.STOP
         recovery.demand = None
         return self.fire(command, cause) is None
 
