@@ -18,6 +18,7 @@ from cellctl.cli.diagram import mermaid
 from cellctl.core.packml import COMMANDS, DEFAULT_MODES, MANDATORY, STATE_COMPLETE, Command, State
 from cellctl.core.units import UNITS, dimension_of
 from cellctl.gateway.http import reads, requests, stream
+from cellctl.model import CODES
 
 DOCS = Path(__file__).parent
 
@@ -73,6 +74,22 @@ def packml() -> str:
         f" disabled wait state is refused. {_listing(MANDATORY)} cannot be disabled. The mode can be changed in the"
         " states named here, if the other mode has the state and allows it too.",
         _table(("number", "mode", "disabled states", "may be changed in"), modes),
+    )
+
+
+def error_codes() -> str:
+    """What `cellctl explain` knows."""
+    blocks = []
+    for code, told in sorted(CODES.items()):
+        examples = [
+            f"{label}:\n\n```\n{text}\n```" for label, text in (("Wrong", told.wrong), ("Right", told.right)) if text
+        ]
+        blocks += [f"## {code}: {told.title}", told.meaning, *examples]
+    return _page(
+        "Error codes",
+        "What `cellctl check` may say. `cellctl explain E131` shows one of these in the terminal. A code that begins"
+        " with W is a warning: the cell runs, but look at it. `check --strict` counts warnings as errors.",
+        *blocks,
     )
 
 
@@ -204,6 +221,7 @@ def _type(schema: Mapping[str, Any]) -> str:
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/api.md": api,
     "reference/cli.md": cli,
+    "reference/error-codes.md": error_codes,
     "reference/packml.md": packml,
     "reference/units.md": units,
 }

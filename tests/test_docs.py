@@ -10,6 +10,8 @@ from types import ModuleType
 
 import pytest
 
+from cellctl.model import check
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
@@ -63,3 +65,46 @@ def _anchors(page: Path) -> set[str]:
     """The anchors that the headings of a page get: lower case, no punctuation, spaces to hyphens."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_examples_of_the_guides_make_a_cell_that_passes_the_check(tmp_path: Path) -> None:
+    """The profile of one guide, the model of the next, the phase of the third and its recipe are one working cell."""
+    (profile,) = _blocks("connect-a-device.md", "yaml", "signals:")
+    (model,) = _blocks("simulate-a-device.md", "python", "class Press:")
+    (phase,) = _blocks("write-a-phase.md", "python", "@phase")
+    (step,) = _blocks("write-a-phase.md", "yaml", "- press:")
+    files = {
+        "cell.yaml": PRESS_CELL,
+        "profiles/press.yaml": profile,
+        "models/press.py": model,
+        "phases/press.py": phase,
+        "recipes/lid.yaml": PRESS_RECIPE + "".join(f"  {line}\n" for line in step.splitlines()),
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert [str(problem) for problem in check(tmp_path).problems] == []
+
+
+PRESS_CELL = """
+cellctl: 1
+cell: {id: press-cell, name: Press}
+devices:
+  press: {profile: example-press, at: "modbus://192.0.2.7"}
+stations:
+  press: {uses: [press]}
+"""
+
+PRESS_RECIPE = """
+cellctl: 1
+recipe: {id: lid, version: "1", product: LID}
+parameters:
+  force: {value: 1200 N, limits: 800..2000 N}
+procedure:
+"""
+
+
+def _blocks(page: str, language: str, holding: str) -> list[str]:
+    """The code blocks of a guide in `language` that hold `holding`."""
+    text = (ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8")
+    return [block for block in re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL) if holding in block]
