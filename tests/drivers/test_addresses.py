@@ -1,0 +1,152 @@
+"""What `check` finds: every address, row and setting that a driver cannot use, with its place."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from cellctl.driver import AddressError, Command, CommandClass, Device, Point, Signal
+from cellctl_drivers.modbus import ModbusDriver
+from cellctl_drivers.opcua import OpcUaDriver
+from cellctl_drivers.serial import SerialDriver
+
+AT = {"modbus": "modbus://10.0.0.1?unit=3", "opcua": "opc.tcp://10.0.0.1:4840", "serial": "tcp://10.0.0.1:5025"}
+DRIVERS: Mapping[str, Any] = {"modbus": ModbusDriver, "opcua": OpcUaDriver, "serial": SerialDriver}
+SETTINGS: Mapping[str, Mapping[str, object]] = {"modbus": {}, "opcua": {"namespace": "urn:x"}, "serial": {}}
+
+
+def build(protocol: str, at: str = "", **parts: Any) -> None:
+    """Make the driver of a device with one signal `a` or one command `c`."""
+    parts.setdefault("settings", SETTINGS[protocol])
+    row = parts.pop("row", None)
+    kind = parts.pop("type", "int")
+    verify = parts.pop("verify", None)
+    points = {}
+    if row is not None:
+        known = {key: row.pop(key) for key in ("read", "write", "scale") if key in row}
+        points = {"a": Point(Signal("dev.a", kind, verify=verify), **known, options=row)}
+    command = parts.pop("command", None)
+    commands = {"c": Command("c", CommandClass.LEVEL, 10**9, command)} if command is not None else {}
+    DRIVERS[protocol](Device("dev", protocol, at or AT[protocol], points, commands, **parts))
+
+
+def row(**keys: Any) -> dict[str, Any]:
+    return {"row": keys}
+
+
+MODBUS = [
+    ("modbus:10.0.0.1:99999", {}, ("at",), "65535"),
+    ("modbis://10.0.0.1", {}, ("at",), "did you mean 'modbus'"),
+    ("modbus://10.0.0.1?unit=256", {}, ("at", "unit"), "0..255"),
+    ("modbus://10.0.0.1?unt=2", {}, ("at", "unt"), "did you mean 'unit'"),
+    ("modbus://:502", {}, ("at",), "no host"),
+    ("modbus+rtu:COM3", {}, ("at",), "no serial port"),
+    ("modbus+rtu:/dev/ttyUSB0?parity=even", {}, ("at", "parity"), "N, E, O"),
+    ("", {"settings": {"timout": "1 s"}}, ("modbus", "timout"), "did you mean 'timeout'"),
+    ("", {"settings": {"timeout": 300}}, ("modbus", "timeout"), "unit"),
+    ("", {"settings": {"word_order": "big"}}, ("modbus", "word_order"), "msw, lsw"),
+    ("", {"settings": {"max_registers": 126}}, ("modbus", "max_registers"), "1..125"),
+    ("", row(read="holding 2"), ("signals", "a", "read"), "uint16"),
+    ("", row(read="holdin 2 int16"), ("signals", "a", "read"), "did you mean 'holding'"),
+    ("", row(read="holding 2 in16"), ("signals", "a", "read"), "did you mean 'int16'"),
+    ("", row(read="holding x2 int16"), ("signals", "a", "read"), "not an address"),
+    ("", row(read="holding 65536 int16"), ("signals", "a", "read"), "65535"),
+    ("", row(read="holding 65535 int32"), ("signals", "a", "read"), "65535"),
+    ("", row(read="coil 2 int16"), ("signals", "a", "read"), "one bit"),
+    ("", row(read="holding 2 bit 16"), ("signals", "a", "read"), "0 to 15"),
+    ("", row(read="holding 2 bits 7..4"), ("signals", "a", "read"), "0 to 15"),
+    ("", row(read="holding 2 bits 7"), ("signals", "a", "read"), "bits 4..7"),
+    ("", row(read="holding 2 int16 3"), ("signals", "a", "read"), "no number"),
+    ("", row(read="holding 2 text 500"), ("signals", "a", "read"), "240"),
+    ("", row(write="input 2 int16"), ("signals", "a", "write"), "only be read"),
+    ("", row(write="holding 2 bit 3"), ("signals", "a", "write"), "single bits"),
+    ("", row(read="holding 2 int16", scal=2), ("signals", "a", "scal"), "not known"),
+    ("", row(read="holding 2 int16", equals=2), ("signals", "a", "equals"), "bool"),
+    ("", row(read="holding 2 int16", scale=0), ("signals", "a", "scale"), "scale of 0"),
+    ("", {**row(write="holding 2 int16"), "verify": 0.0}, ("signals", "a", "verify"), "read"),
+    ("", {"command": {}}, ("commands", "c", "write"), "needs `write"),
+    ("", {"command": {"write": {"input 3": 1}}}, ("commands", "c", "write"), "only be read"),
+    ("", {"command": {"write": {"holding 3": []}}}, ("commands", "c", "write"), "needs a value"),
+    ("", {"command": {"write": {"holding 3": [0] * 124}}}, ("commands", "c", "write"), "123"),
+    ("", {"command": {"writ": {"holding 3": 1}}}, ("commands", "c", "writ"), "did you mean 'write'"),
+    ("", {"identify": {"read": "holding 1 uint16"}}, ("identify",), "'expect' is missing"),
+    ("", {"identify": {"read": "holding 1 uint16", "expect": "9..1"}}, ("identify", "expect"), "no number"),
+    ("", {"watchdog": {"write": "input 4 uint16"}}, ("watchdog", "write"), "only be read"),
+    ("", {"watchdog": {"write": "holding 4 uint16", "every": "0 s"}}, ("watchdog", "every"), "period"),
+]
+
+OPCUA = [
+    ("opc:tcp://10.0.0.1", {}, ("at",), "did you mean 'opc.tcp'"),
+    ("", {"settings": {"securty": "none"}}, ("opcua", "securty"), "did you mean 'security'"),
+    ("", {"settings": {"security": "sign_and_encrypt"}}, ("opcua", "certificate"), "file"),
+    ("", row(read="Name"), ("signals", "a", "read"), "s=NAME"),
+    ("", row(read="ns=3;s=Name"), ("signals", "a", "read"), "URI"),
+    ("", row(read="i=abc"), ("signals", "a", "read"), "not a number"),
+    ("", {**row(read="s=Name"), "settings": {}}, ("signals", "a", "read"), "no namespace"),
+    ("", row(read="s=Name", write="s=Name"), ("signals", "a", "write"), "type"),
+    ("", row(read="s=Name", write="s=Name int16"), ("signals", "a", "write"), "did you mean 'Int16'"),
+    ("", {"command": {"write": {"s=Name": 1}}}, ("commands", "c", "write"), "type"),
+    ("", {"command": {"write": {"s=Name Int16": [1, 2]}}}, ("commands", "c", "write"), "one value"),
+    ("", {"command": {"call": "x"}}, ("commands", "c", "call"), "not known"),
+    ("", {"identify": {"namespac": "urn:x"}}, ("identify",), "'namespace' is missing"),
+    ("", {"watchdog": {"write": "s=Beat Boolean"}}, ("watchdog", "write"), "whole-number"),
+]
+
+SERIAL = [
+    ("tcp://10.0.0.1", {}, ("at",), "no port"),
+    ("serial:/dev/ttyS0?baud=fast", {}, ("at", "baud"), "whole number"),
+    ("", {"settings": {"end": ""}}, ("line", "end"), "end"),
+    ("", {"settings": {"error": "ERR ("}}, ("line", "error"), "not a pattern"),
+    ("", {"settings": {"errors": "x"}}, ("line", "errors"), "each code"),
+    ("", {"settings": {"endd": "x"}}, ("line", "endd"), "did you mean 'end'"),
+    ("", row(read="PWR?", reply="PWR (.*)"), ("signals", "a", "reply"), "?P<value>"),
+    ("", row(read="PWR?", replay="PWR"), ("signals", "a", "replay"), "did you mean 'reply'"),
+    ("", row(read="PWR?\n"), ("signals", "a", "read"), "one line"),
+    ("", row(read="PWR?", write="PWR {valu}"), ("signals", "a", "write"), "did you mean 'value'"),
+    ("", row(read="PWR?", write="PWR {value:q}"), ("signals", "a", "write"), "filled in"),
+    ("", row(read="PWR?", write="PWR {value"), ("signals", "a", "write"), "filled in"),
+    ("", row(read="PWR?", write="PWR {value.real}"), ("signals", "a", "write"), "only {name}"),
+    ("", {"command": {"ask": "A", "send": "B"}}, ("commands", "c", "ask"), "either"),
+    ("", {"command": {}}, ("commands", "c", "ask"), "either"),
+    ("", {"command": {"ask": "A", "reply": "("}}, ("commands", "c", "reply"), "not a pattern"),
+    ("", {"command": {"send": "A", "reply": "B"}}, ("commands", "c", "reply"), "not known"),
+    ("", {"identify": {"expect": "X"}}, ("identify",), "'ask' is missing"),
+    ("", {"identify": {"ask": "*IDN?", "expect": "("}}, ("identify", "expect"), "not a pattern"),
+    ("", {"watchdog": {"ask": "W", "every": "soon"}}, ("watchdog", "every"), "number with a unit"),
+]
+
+CASES = [(name, *case) for name, cases in (("modbus", MODBUS), ("opcua", OPCUA), ("serial", SERIAL)) for case in cases]
+
+
+@pytest.mark.parametrize(("protocol", "at", "parts", "where", "says"), CASES)
+def test_a_mistake_is_told_with_its_place(
+    protocol: str, at: str, parts: dict[str, Any], where: tuple[str, ...], says: str
+) -> None:
+    copied = {**parts, "row": dict(parts["row"])} if "row" in parts else dict(parts)
+    with pytest.raises(AddressError) as caught:
+        build(protocol, at, **copied)
+    assert caught.value.where == where
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "at"),
+    [
+        ("modbus", "modbus://10.0.0.1"),
+        ("modbus", "modbus://robot.local:1502?unit=255"),
+        ("modbus", "modbus://[fe80::1]:502"),
+        ("modbus", "modbus+rtu:/dev/serial/by-id/usb-FTDI_A1?baud=115200&unit=9&parity=E&stop=1"),
+        ("modbus", "modbus+rtu+tcp://10.0.0.1:54321?unit=9"),
+        ("opcua", "opc.tcp://10.0.0.1"),
+        ("opcua", "opc.tcp://10.0.0.1:4840/some/path"),
+        ("serial", "serial:/dev/ttyS0?baud=9600&bits=7&parity=E"),
+        ("serial", "tcp:10.0.0.1:5025"),
+        ("serial", "tcp://10.0.0.1:5025"),
+    ],
+)
+def test_an_address_that_can_be_used(protocol: str, at: str) -> None:
+    build(protocol, at)
+
+
+def test_keys_that_are_only_remarks_are_free() -> None:
+    build("modbus", **row(read="holding 2 int16", source="manual p. 4", confidence="A", **{"x-note": 1}))
