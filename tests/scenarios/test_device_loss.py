@@ -1,0 +1,48 @@
+"""Each device is lost while parts are being made: what follows is right, and nothing is done twice."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cellctl.core.messages import Operate
+from cellctl.core.packml import Command
+
+DEVICES = ("plc", "robot", "grip", "laser", "eol", "meter")
+
+
+async def _lose_and_go_on(cell: Any, device: str, away_s: float) -> None:
+    await cell.change_over("module-8s")
+    await cell.produce("J1", "module-8s", 2)
+    await cell.until(lambda: any(part["phases"] == ["weld_busbars"] for part in cell.view["parts"]), 30)
+    await asyncio.sleep(0.3)
+    await cell.sim.stop_server(device)
+    await cell.until(lambda: not cell.linked(device), 3)
+    assert all(not sample.good for name, sample in cell.link.signals.items() if name.startswith(f"{device}."))
+    assert any(cause["id"] == device for cause in cell.view["why"])
+    reached = {"plc": "Aborted", "meter": "Execute"}.get(device, "Held")
+    await cell.until(reached)
+    await asyncio.sleep(away_s)
+    assert cell.state == (reached if device != "meter" or away_s < 5 else "Completed")
+    await cell.sim.start_server(device)
+    await cell.until(lambda: cell.linked(device), 4)
+    if reached == "Held":
+        await cell.until(lambda: "unhold" in cell.view["commands"], 4)
+        await cell.do(Operate(Command.UNHOLD))
+    elif reached == "Aborted":
+        for command, state in ((Command.CLEAR, "Stopped"), (Command.RESET, "Idle"), (Command.START, "Execute")):
+            await cell.until(lambda command=command: command.name.lower() in cell.view["commands"], 4)
+            await cell.do(Operate(command))
+            await cell.until(state)
+    await cell.until("Completed", 60)
+    truth = cell.sim.truth()
+    assert truth["violations"] == []
+    assert [part["welds"] for part in truth["parts"].values()] == [list(range(1, 17))] * 2
+    assert (truth["good"], cell.view["good"]) == (2, 2)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+async def test_a_device_is_gone_for_a_second(shop: Callable[..., Any], device: str) -> None:
+    async with shop(speed=5) as cell:
+        await _lose_and_go_on(cell, device, 1)
