@@ -108,7 +108,7 @@ class _Parser:
         written = f"{number.text} {unit.text}" if unit.kind == "word" and unit.text not in _KEYWORDS else number.text
         try:
             duration = duration_ns(written)
-        except (UnitError, OverflowError) as error:
+        except UnitError as error:
             _fail(str(error), number, "write it as 'for 2 s'")
         self._at += 2
         return For(part, duration)

@@ -43,7 +43,7 @@ class Parameter:
         if not math.isfinite(value):
             return f"{value!r} is not a finite number"
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
-            return f"{value:g} {self.unit} is outside {_bounds(self)}"
+            return f"{value:g} {self.unit}".rstrip() + f" is outside {_bounds(self)}"
         return None
 
 

@@ -42,7 +42,7 @@ class RecipeParameter:
         low = -inf if self.low is None else self.low
         high = inf if self.high is None else self.high
         if not (low <= value <= high and isfinite(value)):
-            return f"{value:g} {self.unit} is outside {low:g}..{high:g} {self.unit}"
+            return f"{value:g} {self.unit}".rstrip() + f" is outside {low:g}..{high:g} {self.unit}".rstrip()
         return None
 
 

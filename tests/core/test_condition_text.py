@@ -117,7 +117,7 @@ def test_a_bare_name_is_completed_with_the_device():
         ("plc.guard for 2", "2", "unit", "for 2 s"),
         ("plc.guard for 2 and plc.guard", "2 and", "unit", "for 2 s"),
         ("plc.guard for 2 bar", "2 bar", "pressure", "for 2 s"),
-        ("plc.guard for 1e308 h", "1e308", "infinity", "for 2 s"),
+        ("plc.guard for 1e308 h", "1e308", "too long", "for 2 s"),
         ("(" * (DEPTH_MAX + 2) + "plc.guard", "", "nested", "flatter"),
         ("not " * (DEPTH_MAX + 2) + "plc.guard", "", "nested", "flatter"),
         ("plc.guard or " * LENGTH_MAX + "plc.guard", "plc.guard or", "characters", "shorter"),
