@@ -48,7 +48,7 @@ def load(path: Path | str, *, state: Path | None = None, simulated: Collection[s
 
 
 def find_cell(name_or_path: Path | str) -> Path:
-    """The folder of a cell: a folder with a cell.yaml, a file in one, or a bundled cell's name. FilesInvalid if none."""
+    """The folder of a cell, from this folder, a file in it, or the name of a bundled cell; FilesInvalid if none."""
     path = Path(name_or_path)
     for folder in (path, *path.absolute().parents):
         if (folder / "cell.yaml").is_file() and path.exists():

@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from cellctl.driver import AddressError, Device, DriverFactory
 from cellctl.model.problems import Report, Wrong, did_you_mean
-from cellctl.model.yaml_source import Document
+from cellctl.model.yaml_source import Document, KeyPath
 
 GROUP = "cellctl.drivers"
 
@@ -50,11 +50,10 @@ def _report(error: AddressError, device: Device, documents: tuple[Document, Docu
         report.add(place, Wrong("E203", message, hint))
         return
     hint = f"did you mean {meant}" if meant else f"see how the protocol {device.protocol} writes this"
-    place = profile.at(*error.where)
-    if cell is not None and ("devices", device.id, "set", *error.where[1:2]) in cell.keys:
-        place = cell.at("devices", device.id, "set", *error.where[1:])
-    elif "not known" in message:
-        place = profile.key(*error.where)
+    path: KeyPath = error.where
+    if cell is not None and ("devices", device.id, "set", *path[1:2]) in cell.keys:
+        profile, path = cell, ("devices", device.id, "set", *path[1:])
+    place = profile.key(*path) if "not known" in message else profile.at(*path)
     report.add(place, Wrong("E308", message, hint))
 
 

@@ -74,17 +74,18 @@ class ContextCheck:
         word = use.chain[0]
         if word in WORDS:
             self._word(word, use)
+        elif word in self._known.incomplete:
+            return
         elif word not in self._known.devices:
-            if word not in self._known.incomplete:
-                hint = did_you_mean(word, [*self._known.devices, *WORDS])
-                self._add(use.node, Wrong("E407", f"there is no device {word!r}", hint))
+            hint = did_you_mean(word, [*self._known.devices, *WORDS])
+            self._add(use.node, Wrong("E407", f"there is no device {word!r}", hint))
         elif len(use.chain) > 1:
             name = f"{word}.{use.chain[1]}"
             if name in self._known.signals:
                 self._signal(self._known.signals[name], use)
             elif name in self._known.commands:
                 self._command(self._known.commands[name], use)
-            elif word not in self._known.incomplete:
+            else:
                 wrong = Wrong(
                     "E407",
                     f"the device {word!r} has no signal or command {use.chain[1]!r}",

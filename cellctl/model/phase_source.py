@@ -40,6 +40,7 @@ _DEFINITIONS = (
     ast.Assign,
     ast.AnnAssign,
 )
+_TYPES = ("float", "int", "bool", "str")
 #: Mistakes after which the file is not run, not even to see what it defines.
 FATAL = frozenset({"E402", "E403", "E412", "E413", "E414"})
 
@@ -145,9 +146,18 @@ class SourceCheck:
             self._add(node, wrong)
         elif decorators or (node.args.args and node.args.args[0].arg == "c"):
             decorator = next((each for each in decorators if isinstance(each, ast.Call)), None)
+            if decorator is not None:
+                self._parameters(node)
             ContextCheck(self._file.place, self._known, self._report, self._coroutines).check(node, decorator)
 
-    def _add(self, node: ast.expr | ast.stmt, wrong: Wrong) -> None:
+    def _parameters(self, function: ast.AsyncFunctionDef) -> None:
+        for argument in function.args.args[1:]:
+            named = ast.unparse(argument.annotation).strip("'") if argument.annotation else ""
+            if named not in _TYPES:
+                hint = f"write '{argument.arg}: float = param(...)', or one of {', '.join(_TYPES)}"
+                self._add(argument, Wrong("E414", f"the parameter {argument.arg!r} has no type that is known", hint))
+
+    def _add(self, node: ast.expr | ast.stmt | ast.arg, wrong: Wrong) -> None:
         self._file.fatal |= wrong.code in FATAL
         self._report.add(self._file.place(node), wrong)
 

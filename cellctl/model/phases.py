@@ -14,10 +14,10 @@ from types import ModuleType
 
 from cellctl.core.parameter import Parameter
 from cellctl.core.phase import PhaseDefinition
-from cellctl.core.units import UNITS
 from cellctl.model.conditions import Known
 from cellctl.model.phase_source import PhaseSource, SourceCheck, SourceFile
 from cellctl.model.problems import Place, Report, Wrong, did_you_mean
+from cellctl.model.quantity import known_unit
 from cellctl.model.source import Unreadable, read_text
 
 #: Words of the procedure's grammar: a phase of this name could not be called in a recipe.
@@ -133,11 +133,12 @@ def _check(definition: PhaseDefinition, source: PhaseSource, known: Known, repor
 
 def _check_parameter(parameter: Parameter, source: PhaseSource, report: Report) -> None:
     place = source.parameter(parameter.name)
-    if parameter.unit not in UNITS:
-        hint = did_you_mean(parameter.unit, UNITS, "use an SI unit")
-        report.add(place, Wrong("E415", f"the unit {parameter.unit!r} is not known", hint))
+    try:
+        known_unit(parameter.unit)
+    except Wrong as wrong:
+        report.add(place, Wrong("E415", wrong.message, wrong.hint))
     if parameter.low is not None and parameter.high is not None and parameter.low > parameter.high:
-        wrong = Wrong("E415", f"{parameter.name}: the lower bound is above the upper one", "exchange lo and hi")
-        report.add(place, wrong)
+        above = f"{parameter.name}: the lower bound is above the upper one"
+        report.add(place, Wrong("E415", above, "exchange lo and hi"))
     elif parameter.default is not None and (problem := parameter.problem(parameter.default)):
         report.add(place, Wrong("E415", f"the default of {parameter.name}: {problem}", "choose one inside the bounds"))

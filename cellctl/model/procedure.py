@@ -92,7 +92,8 @@ class ProcedureReader:
         if definition is None:
             if self._phases.complete:
                 hint = did_you_mean(name, self._phases.definitions, "write it as 'async def' in phases/")
-                self._report.add(self._document.key(*path), Wrong("E507", f"there is no phase {name!r}", hint))
+                place = self._document.key(*path) if path[-1] == name else self._document.at(*path)
+                self._report.add(place, Wrong("E507", f"there is no phase {name!r}", hint))
             return None, {}
         if given is not None and not isinstance(given, dict):
             hint = f"write '- {name}: {{}}', with its parameters in the braces"

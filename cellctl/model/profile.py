@@ -38,9 +38,8 @@ class Profile:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The protocol's settings, with the texts of the device's errors among them."""
-        settings = dict(getattr(self.file, self.section, None) or (self.file.model_extra or {}).get(self.section) or {})
-        return settings | ({"errors": self.file.errors} if self.file.errors else {})
+        """The protocol's settings."""
+        return dict(getattr(self.file, self.section, None) or (self.file.model_extra or {}).get(self.section) or {})
 
 
 @dataclass(slots=True)
@@ -146,9 +145,6 @@ class Profiles:
                 )
                 wrong = Wrong("E121", f"the key {key!r} is not known here", hint)
                 self.report.add(shaped.document.key(key), wrong)
-        if shaped.shape.errors is not None and section != "line":
-            wrong = Wrong("E121", "the key 'errors' is not known here", f"{protocol} devices have no error texts")
-            self.report.add(shaped.document.key("errors"), wrong)
 
 
 def overlay(below: Document, above: Document, rows: Iterable[str]) -> Document:

@@ -108,7 +108,7 @@ def read_bounds(value: object) -> Bounds:
         return Bounds(single.value, single.value, single.unit)
     low, low_unit, high, unit = _number(match[1]), match[2], _number(match[3]), match[4] or ""
     for each in (low_unit, unit):
-        _known_unit(each or "")
+        known_unit(each or "")
     if low_unit:
         low = _converted(low, low_unit, unit)
     if low > high:
@@ -139,7 +139,7 @@ def _fit_number(amount: Amount, kind: str, unit: str) -> int | float:
         hint = f"write it as '{example}' with your value"
         like = _LIKE_QUANTITY.match(value) if isinstance(value, str) else None
         if like is not None:
-            raise Wrong("E132", f"the unit {like[1]!r} is not known", did_you_mean(like[1], UNITS, hint))
+            known_unit(like[1])
         raise Wrong("E136", f"{_shown(value)} is not a number", hint)
     if unit and not amount.unit:
         raise Wrong("E131", f"{value} has no unit; it is needed in {unit}", f"write '{value} {unit}'")
@@ -198,11 +198,13 @@ def check_id(value: str) -> str:
     raise Wrong("E128", f"{value!r} is not an id", f"small letters, digits, '-', '_' and '.': {proposal or 'name-1'}")
 
 
-def _known_unit(value: str) -> str:
+def known_unit(value: str) -> str:
+    """The unit, if it is one; Wrong with what may have been meant."""
     try:
         dimension_of(value)
     except UnitError as error:
-        raise Wrong("E132", str(error).partition(";")[0], did_you_mean(value, UNITS, "use an SI unit")) from error
+        message, _, meant = str(error).partition("; ")
+        raise Wrong("E132", message, meant or did_you_mean(value, UNITS, "use an SI unit")) from error
     return value
 
 
@@ -239,4 +241,4 @@ Words = Annotated[
 ]
 Name = Annotated[str, AfterValidator(check_name)]
 Id = Annotated[str, AfterValidator(check_id)]
-Unit = Annotated[str, AfterValidator(_known_unit)]
+Unit = Annotated[str, AfterValidator(known_unit)]

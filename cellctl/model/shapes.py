@@ -226,7 +226,6 @@ class ProfileFile(Shape):
     modbus: ProtocolKeys | None = None
     opcua: ProtocolKeys | None = None
     line: ProtocolKeys | None = None
-    errors: ProtocolKeys | None = None
     signals: dict[Name, SignalRow] = {}
     commands: dict[Name, CommandRow] = {}
     sim: SimRow | None = None

@@ -214,6 +214,8 @@ class _Composer:
                 self._report.add(place, wrong)
             self._document.keys[here] = place
             value = self._node(self._next(), here, depth)
+            if value is None:
+                self._document.values[here] = place  # nothing stands there: the key is what can be pointed at
             if not key.startswith("x-"):
                 found[key] = value
         return found

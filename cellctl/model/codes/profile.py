@@ -1,0 +1,88 @@
+"""Codes of profiles: E3xx. Each is (title, meaning, wrong, right)."""
+
+PROFILE: dict[str, tuple[str, str, str, str]] = {
+    "E301": (
+        "a profile that cannot be extended",
+        "'extends:' names a profile that does not exist, or one that extends this one.",
+        "profile: {id: bm1-robot, extends: universal-robot.ur, ...}",
+        "profile: {id: bm1-robot, extends: universal-robots.ur, ...}",
+    ),
+    "E302": (
+        "two profiles with one id",
+        "A device could not tell which of them is meant.",
+        "profiles/a.yaml: profile: {id: oven, ...}\nprofiles/b.yaml: profile: {id: oven, ...}",
+        "profiles/a.yaml: profile: {id: oven, ...}\nprofiles/b.yaml: profile: {id: oven-2, ...}",
+    ),
+    "E303": (
+        "no driver for the protocol",
+        "No installed package brings a driver for this protocol, or the library that it needs is not installed.",
+        "protocol: modbuss",
+        "protocol: modbus",
+    ),
+    "E304": (
+        "a signal without an address",
+        "A signal is read, written, or both.",
+        "temp: {type: float, unit: degC}",
+        "temp: {type: float, unit: degC, read: input 1 int16}",
+    ),
+    "E305": (
+        "a key that does not fit the type",
+        "Only numbers have a unit, a range, a scale; only true/false signals have edges that can be latched.",
+        "door: {type: bool, unit: mm, read: coil 4}",
+        "door: {type: bool, read: coil 4}",
+    ),
+    "E306": (
+        "a value outside the range",
+        "The safe value, or the default, is not one that the row itself allows.",
+        "power: {type: float, range: 0..100, safe: 200, write: ...}",
+        "power: {type: float, range: 0..100, safe: 0, write: ...}",
+    ),
+    "E307": (
+        "a write key at a signal that is not written",
+        "'safe' is written and 'verify' is written and read back: the signal needs both addresses.",
+        "door: {type: bool, read: coil 4, safe: false}",
+        "door: {type: bool, read: coil 4, write: coil 4, safe: false}",
+    ),
+    "E308": (
+        "a row that the driver cannot use",
+        "The protocol's own keys and addresses are checked by its driver, without any connection.",
+        "temp: {type: float, read: inputt 1 int16}",
+        "temp: {type: float, read: input 1 int16}",
+    ),
+    "E309": (
+        "a toggle",
+        "After a toggle that got no answer nobody knows the state, and repeating it does harm. Say what shall be.",
+        "light: {write: {coil 3: true}, class: toggle, timeout: 1 s}",
+        "light_on: {write: {coil 3: true}, class: level, timeout: 1 s}",
+    ),
+    "E310": (
+        "one name for a signal and a command",
+        "A phase says c.laser.power for both: it must be one thing.",
+        "signals: {off: {...}}\ncommands: {off: {...}}",
+        "signals: {is_off: {...}}\ncommands: {off: {...}}",
+    ),
+    "E311": (
+        "a safe command that is no stop",
+        "A safe command is sent by the cell itself on hold, stop and abort: it is of class stop and needs no values.",
+        "home: {send: HOME, class: level, timeout: 1 s, safe: true}",
+        "off: {send: OFF, class: stop, timeout: 1 s, safe: true}",
+    ),
+    "E312": (
+        "an unknown $name in a command",
+        "In 'until' and 'probe', $token is the number of this execution, other $names are parameters of the command.",
+        'until: "done == $tokn"',
+        'until: "done == $token"',
+    ),
+    "E313": (
+        "a result that is no signal",
+        "'result' names signals of the same profile that are read when the command is done.",
+        "result: {peak: last_peek}",
+        "result: {peak: last_peak}",
+    ),
+    "E314": (
+        "a choice without a value",
+        "Each choice has the value that is sent for it; a series counts name and value up together.",
+        "choices: {home: }",
+        "choices: {home: 0, weld_1..96: 101}",
+    ),
+}
