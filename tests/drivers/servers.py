@@ -50,6 +50,7 @@ class Device:
     def __init__(self) -> None:
         self.fault = Fault()
         self.seen: list[bytes] = []
+        self.address = ""
 
     def request_size(self, data: bytes) -> int:
         """The length of the whole request at the beginning of `data`, or 0."""

@@ -166,7 +166,7 @@ async def test_a_late_answer_on_a_serial_port_is_never_taken_for_the_next(
     points = {name: Point(Signal(f"dev.{name}", "int"), f"{name.upper()}?", every_ns=20_000_000) for name in ("a", "b")}
     async with Running(driver(pty, points=points), link) as running:
         for delay_s in (0.11, 0.15, 0.19):
-            oven.fault.delays_s = [delay_s]
+            oven.fault.delays_s = [delay_s, 0.07]
             await asyncio.sleep(0.4)
         assert not running.task.done()
     assert {(sample.signal, sample.value) for sample in link.samples} == {("dev.a", 1), ("dev.b", 2)}

@@ -7,6 +7,7 @@ no task, no socket, no session.
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -59,23 +60,32 @@ async def connected(profile: Profile) -> AsyncIterator[Client]:
 async def _connect(client: Client, profile: Profile) -> None:
     try:
         async with asyncio.timeout(_CONNECT_TIMEOUTS * profile.timeout_s):
-            if profile.security is not None:
-                files = profile.security
-                await client.set_security(
-                    SecurityPolicyBasic256Sha256,
-                    files.certificate,
-                    files.key,
-                    server_certificate=files.server_certificate or None,
-                )
+            await _secure(client, profile)
             await client.connect()
     except TimeoutError as error:
         raise DriverError(f"{profile.endpoint} does not answer: is {profile.id} switched on?") from error
+    except DriverError:
+        raise
     except OSError as error:
         raise DriverError(
             f"cannot reach {profile.id} at {profile.endpoint}: {error.strerror or error or 'it hung up'}"
         ) from error
     except Exception as error:
         raise DriverError(f"{profile.id} at {profile.endpoint} does not let us in: {told(error)}") from error
+
+
+async def _secure(client: Client, profile: Profile) -> None:
+    if (files := profile.security) is None:
+        return
+    for path in (files.certificate, files.key, files.server_certificate):
+        if path and not await asyncio.to_thread(os.access, path, os.R_OK):
+            raise DriverError(f"the connection to {profile.id} is to be secured, but {path} cannot be read")
+    await client.set_security(
+        SecurityPolicyBasic256Sha256,
+        files.certificate,
+        files.key,
+        server_certificate=files.server_certificate or None,
+    )
 
 
 async def _say_goodbye(client: Client, timeout_s: float) -> None:
