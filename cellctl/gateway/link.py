@@ -56,7 +56,7 @@ class CellLink:
             await asyncio.sleep(RETRY_S)
 
     async def submit(self, request: Request) -> Receipt | Refused:
-        """The cell's answer. ControlGone if there is none; then it is not known whether the request was done."""
+        """The cell's answer; the copy is as new as that. ControlGone if there is none: nobody knows if it was done."""
         if self.view is None:
             raise ControlGone(self.reason)
         try:
@@ -69,8 +69,10 @@ class CellLink:
         reader, writer = await asyncio.open_unix_connection(self._path, limit=MESSAGE_BYTES_MAX)
         try:
             writer.write(encode_line({"submit": encode_request(request)}))
-            await writer.drain()
-            return decode_answer(decode_line(await _line(reader), MESSAGE_BYTES_MAX))
+            answer = decode_answer(decode_line(await _line(reader), MESSAGE_BYTES_MAX))
+            writer.write(encode_line({"view": {}}))
+            self._take({"view": decode_line(await _line(reader), MESSAGE_BYTES_MAX)["view"]})
+            return answer
         finally:
             await _close(writer)
 
@@ -89,7 +91,9 @@ class CellLink:
     def _take(self, message: dict[str, Any]) -> None:
         if "refused" in message:
             raise WireError(message["refused"]["reason"])
-        self.view = message.get("view", self.view)
+        view = message.get("view")
+        if view and (self.view is None or view["time_ns"] >= self.view["time_ns"]):
+            self.view = view
         signals = message.get("signals", {})
         self.signals |= {name: decode_sample(name, data) for name, data in signals.items()}
         self._changed()

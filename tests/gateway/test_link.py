@@ -76,7 +76,7 @@ async def test_a_request_that_gets_no_answer_may_be_lost(control: FakeControl, f
     request = Request("r1", Operate(Command.HOLD))
     with pytest.raises(ControlGone, match="not been heard"):
         await link.submit(request)
-    link.view = {}
+    link.view = {"time_ns": 0}
     assert (await link.submit(request)).id == "r1"
     await control.stop()
     with pytest.raises(ControlGone, match="may have been lost: No cell is running"):

@@ -1,0 +1,104 @@
+"""Look at the cell and operate it: status, why, the ten PackML commands, mode, recover."""
+
+from typing import Any
+
+import click
+
+from cellctl.cli.reach import Reach, reaching
+from cellctl.cli.terminal import document, number, paint, table
+from cellctl.core.messages import Operate, Recover, SetMode
+from cellctl.core.packml import Command, Mode
+
+SCHEMA = "cellctl.{}/1"
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@reaching
+def status(cell: Reach, as_json: bool) -> None:
+    """What the cell is doing: state, recipe, job, counts, stations, devices, and why it waits."""
+    told = cell.cell()
+    if as_json:
+        document(SCHEMA.format("status"), told)
+        return
+    simulated = "  SIMULATED" if told["simulated"] else ""
+    click.echo(f"{told['name']} ({told['id']}): {paint(told['state'], 'cyan', bold=True)}, {told['mode']}{simulated}")
+    recipe, job = told["recipe"], told["job"]
+    click.echo(f"Recipe    {recipe['id']} version {recipe['version']}" if recipe else "Recipe    none is loaded")
+    more = f", {told['jobs_waiting']} more" if told["jobs_waiting"] else ""
+    click.echo(f"Job       {job['id']}: {job['done']} of {job['quantity']}{more}" if job else "Job       none")
+    click.echo(f"Parts     {told['counts']['good']} good, {told['counts']['reject']} reject")
+    for station in told["stations"]:
+        doing = f"{station['part']}  {station['doing']}".rstrip() if station["part"] else "empty"
+        click.echo(f"{station['text'] or station['id']:9} {doing}")
+    click.echo()
+    table(("device", "connection", ""), [(one["id"], one["link"], _link(one)) for one in told["devices"]])
+    for alarm in told["alarms"]:
+        click.echo(paint(f"\nAlarm ({alarm['priority']}): {alarm['text']}. {alarm['do']}", "yellow"))
+    if told["why"]:
+        click.echo()
+        _tell_why(told["why"])
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@reaching
+def why(cell: Reach, as_json: bool) -> None:
+    """Why the cell is not producing, first cause first, with what to do about each."""
+    told = cell.cell()
+    if as_json:
+        document(SCHEMA.format("why"), {"state": told["state"], "why": told["why"]})
+    elif told["why"]:
+        _tell_why(told["why"])
+    else:
+        click.echo(f"Nothing stands in the way: the cell is in {told['state']}.")
+
+
+def _command(command: Command) -> click.Command:
+    @click.command(command.name.lower(), help=f"Send the PackML command {command.title}.")
+    @reaching
+    def send(cell: Reach) -> None:
+        click.echo(f"{command.title}: {cell.submit(Operate(command))}")
+
+    return send
+
+
+reset, start, stop, hold, unhold, suspend, unsuspend, abort, clear, complete = map(_command, Command)
+
+
+@click.command()
+@click.argument("name", metavar="MODE", type=click.Choice([one.name.lower() for one in Mode], case_sensitive=False))
+@reaching
+def mode(cell: Reach, name: str) -> None:
+    """Change the unit mode to MODE."""
+    wanted = Mode[name.upper()]
+    cell.submit(SetMode(wanted))
+    click.echo(f"Mode: {wanted.title}")
+
+
+@click.command()
+@click.argument("question", required=False)
+@click.argument("choice", required=False)
+@reaching
+def recover(cell: Reach, question: str | None, choice: str | None) -> None:
+    """Answer the open QUESTION of the cell with CHOICE; without them, list what is open."""
+    if question is not None and choice is not None:
+        cell.submit(Recover(question, choice))
+        click.echo(f"{question}: {choice}")
+        return
+    asked = [cause for cause in cell.cell()["why"] if cause["choices"]]
+    if not asked:
+        click.echo("The cell asks nothing.")
+    for cause in asked:
+        click.echo(f"{cause['text']}\n  cellctl recover {cause['id']} {'|'.join(cause['choices'])}")
+
+
+def _tell_why(causes: list[dict[str, Any]]) -> None:
+    for place, cause in enumerate(causes, 1):
+        click.echo(f"{number(place):>2}. {cause['text']}")
+        if cause["do"]:
+            click.echo(f"    {cause['do']}")
+
+
+def _link(device: dict[str, Any]) -> str:
+    return str(device["identity"] if device["link"] == "connected" else device["reason"])

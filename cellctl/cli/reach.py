@@ -1,0 +1,277 @@
+"""How a command reaches the cell: through the link of its state folder, or through the API of a gateway.
+
+The rule kept here: a command does not know which. Both say the same in the same words; what cannot be reached is a
+sentence, and a refusal is a sentence too, with what would be possible.
+"""
+
+import getpass
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, assert_never
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode
+from urllib.request import Request as HttpRequest
+from urllib.request import urlopen
+
+import click
+
+from cellctl.cli.terminal import REFUSED, Failure
+from cellctl.core.messages import (
+    Action,
+    AddJob,
+    CancelChangeover,
+    CancelJob,
+    ConfirmStep,
+    Operate,
+    Receipt,
+    Recover,
+    Request,
+    SetMode,
+    StartChangeover,
+)
+from cellctl.core.wire import WireError, decode_answer, decode_line, decode_sample, encode_line, encode_request
+from cellctl.gateway.parts import Parts
+from cellctl.gateway.told import cell_told, unknown
+from cellctl.records import Records, RecordsError
+
+STATE_FOLDER = ".cellctl"
+SOCKET = "control.sock"
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+#: Control answers within 5 s, if only to say that its disk does not.
+ANSWER_S = 7.0
+
+#: A snapshot is never longer.
+MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+
+NOT_RUNNING = (
+    "No cell is running here. Start one with 'cellctl run' or 'cellctl demo', or name it with --state or --url."
+)
+
+
+class Reach(Protocol):
+    """A running cell, or (for what is on record) one that ran."""
+
+    def cell(self) -> dict[str, Any]:
+        """The cell at this moment, as `GET /api/v1/cell` tells it, with its jobs, devices and recipes."""
+
+    def signals(self) -> list[str]:
+        """The names of all signals."""
+
+    def submit(self, action: Action) -> str:
+        """Ask for something; what the receipt says. Failure REFUSED if the cell does not want."""
+
+    def parts(self, limit: int) -> list[dict[str, Any]]:
+        """The parts finished last, newest first."""
+
+    def part(self, serial: str) -> dict[str, Any]:
+        """One part; Failure if there never was one."""
+
+    def journal(self, kind: str | None, limit: int) -> list[dict[str, Any]]:
+        """The last entries of the journal, oldest first."""
+
+    def history(self, signal: str, start_ns: int, limit: int) -> list[dict[str, Any]]:
+        """The stored samples of a signal since a time, oldest first."""
+
+
+def reaching(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a command that talks to a cell; it gets a `Reach` as its first argument."""
+
+    def reached(state: Path | None, url: str | None, **arguments: Any) -> Any:
+        return command(reach(state, url), **arguments)
+
+    reached.__name__, reached.__doc__ = command.__name__, command.__doc__
+    reached.__dict__ |= command.__dict__
+    where = click.option("--state", type=click.Path(path_type=Path), help="The state folder of the cell.")
+    return where(click.option("--url", help=f"The address of the cell's gateway, such as {DEFAULT_URL}.")(reached))
+
+
+def reach(state: Path | None, url: str | None) -> Reach:
+    """The cell that is meant: the one named; else one in a `.cellctl` folder here or above; else the local gateway."""
+    if url is not None:
+        return Remote(url.rstrip("/"))
+    if state is not None:
+        return Local(state)
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if (folder / STATE_FOLDER / SOCKET).exists():
+            return Local(folder / STATE_FOLDER)
+    return Remote(DEFAULT_URL)
+
+
+class Local:
+    """A cell of this computer, through its state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._records = Records(folder)
+        self._parts = Parts(folder)
+
+    def cell(self) -> dict[str, Any]:
+        """See `Reach`."""
+        return cell_told(self._ask({"view": {}})["view"])
+
+    def signals(self) -> list[str]:
+        """See `Reach`."""
+        signals = self._ask({"view": {}})["signals"]
+        return [decode_sample(name, data).signal for name, data in signals.items()]
+
+    def submit(self, action: Action) -> str:
+        """See `Reach`."""
+        request = Request(secrets.token_hex(8), action, by=_user(), via="cli")
+        answer = decode_answer(self._ask({"submit": encode_request(request)}))
+        if isinstance(answer, Receipt):
+            return answer.text
+        raise refused(answer.reason, answer.possible)
+
+    def parts(self, limit: int) -> list[dict[str, Any]]:
+        """See `Reach`."""
+        return self._parts.latest(limit)
+
+    def part(self, serial: str) -> dict[str, Any]:
+        """See `Reach`."""
+        found = self._parts.find(serial)
+        if found is None:
+            raise Failure(f"There is no part {serial!r}.")
+        return found
+
+    def journal(self, kind: str | None, limit: int) -> list[dict[str, Any]]:
+        """See `Reach`."""
+        try:
+            entries = self._records.latest(kind=kind, limit=limit)
+        except RecordsError as error:
+            raise Failure(str(error)) from error
+        return [{"sequence": e.sequence, "time_ns": e.time_ns, "kind": e.kind, "data": dict(e.data)} for e in entries]
+
+    def history(self, signal: str, start_ns: int, limit: int) -> list[dict[str, Any]]:
+        """See `Reach`."""
+        try:
+            samples = self._records.samples(signal, start_ns, time.time_ns() + 1, limit)
+        except RecordsError as error:
+            raise Failure(str(error)) from error
+        if not samples and signal not in (known := self.signals()):
+            raise Failure(unknown("signal", signal, known))
+        return [{"time_ns": s.time_ns, "value": s.value, "quality": s.quality.name.lower()} for s in samples]
+
+    def _ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """One line there, one line back."""
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(ANSWER_S)
+                connection.connect(str(self.folder / SOCKET))
+                connection.sendall(encode_line(message))
+                with connection.makefile("rb") as answers:
+                    return decode_line(answers.readline(MESSAGE_BYTES_MAX), MESSAGE_BYTES_MAX)
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            raise Failure(NOT_RUNNING, detail=f"State folder: {self.folder}") from error
+        except PermissionError as error:
+            raise Failure(f"The cell on {self.folder} belongs to another user.") from error
+        except (OSError, WireError) as error:
+            raise Failure("The cell does not answer.", detail=f"{type(error).__name__}: {error}") from error
+
+
+class Remote:
+    """A cell behind a gateway."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def cell(self) -> dict[str, Any]:
+        """See `Reach`."""
+        return {**self._get("cell"), **{name: self._get(name) for name in ("jobs", "devices", "recipes")}}
+
+    def signals(self) -> list[str]:
+        """See `Reach`."""
+        return list(self._get("signals"))
+
+    def submit(self, action: Action) -> str:
+        """See `Reach`."""
+        method, path, body = _route(action)
+        return str(self._talk(method, path, {**body, "id": secrets.token_hex(8)} if method == "POST" else None)["text"])
+
+    def parts(self, limit: int) -> list[dict[str, Any]]:
+        """See `Reach`."""
+        finished: list[dict[str, Any]] = self._get("parts", limit=limit)["finished"]
+        return finished
+
+    def part(self, serial: str) -> dict[str, Any]:
+        """See `Reach`."""
+        found: dict[str, Any] = self._get(f"parts/{quote(serial, safe='')}")
+        return found
+
+    def journal(self, kind: str | None, limit: int) -> list[dict[str, Any]]:
+        """See `Reach`."""
+        entries: list[dict[str, Any]] = self._get("journal", limit=limit, **({"kind": kind} if kind else {}))
+        return entries
+
+    def history(self, signal: str, start_ns: int, limit: int) -> list[dict[str, Any]]:
+        """See `Reach`."""
+        samples: list[dict[str, Any]] = self._get("history", signal=signal, start_ns=start_ns, limit=limit)["samples"]
+        return samples
+
+    def _get(self, path: str, **query: object) -> Any:
+        return self._talk("GET", path + (f"?{urlencode(query)}" if query else ""), None)
+
+    def _talk(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
+        if not self._url.startswith(("http://", "https://")):
+            raise Failure(f"{self._url!r} is not an address such as {DEFAULT_URL}.")
+        data = None if body is None else json.dumps(body).encode()
+        request = HttpRequest(f"{self._url}/api/v1/{path}", data, {"Content-Type": "application/json"}, method=method)
+        try:
+            with urlopen(request, timeout=ANSWER_S) as answer:
+                return json.load(answer)
+        except HTTPError as error:
+            raise _told(error, asked=method != "GET") from error
+        except (URLError, OSError, ValueError) as error:
+            raise Failure(NOT_RUNNING, detail=f"{self._url}: {getattr(error, 'reason', error)}") from error
+
+
+def refused(reason: str, possible: tuple[str, ...] | list[str]) -> Failure:
+    """A refusal of the cell as this program ends."""
+    sentence = reason[:1].upper() + reason[1:].rstrip(".") + "."
+    return Failure(sentence, REFUSED, f"Possible now: {', '.join(possible)}." if possible else "")
+
+
+def _told(error: HTTPError, *, asked: bool) -> Failure:
+    """What the gateway says about a request that it did not do."""
+    with error:
+        try:
+            told = json.load(error)
+            reason, possible = str(told["reason"]), list(told["possible"])
+        except (ValueError, KeyError, TypeError):
+            return Failure("What answers there is not the gateway of a cell.", detail=f"{error.url}: {error.code}")
+    return refused(reason, possible) if asked and error.code in (404, 409, 422) else Failure(reason)
+
+
+def _route(action: Action) -> tuple[str, str, dict[str, Any]]:
+    """Where the API takes an action: method, path, body."""
+    match action:
+        case Operate(command):
+            return "POST", "commands", {"command": command.name.lower()}
+        case SetMode(mode):
+            return "POST", "mode", {"mode": mode.name.lower()}
+        case AddJob(job, recipe, quantity, parts):
+            return "POST", "jobs", {"job": job, "recipe": recipe, "quantity": quantity, "parts": [*map(dict, parts)]}
+        case CancelJob(job):
+            return "DELETE", f"jobs/{quote(job, safe='')}", {}
+        case StartChangeover(recipe):
+            return "POST", "changeover", {"recipe": recipe}
+        case ConfirmStep(index, evidence):
+            return "POST", "changeover/confirm", {"index": index, "evidence": evidence}
+        case CancelChangeover():
+            return "DELETE", "changeover", {}
+        case Recover(question, choice):
+            return "POST", "recover", {"question": question, "choice": choice}
+        case _:
+            assert_never(action)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

@@ -1,0 +1,224 @@
+"""Run a cell (`run`), or only the simulated devices of one (`sim`)."""
+
+import asyncio
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cellctl.cli.reach import STATE_FOLDER
+from cellctl.cli.terminal import INVALID, UNREACHABLE, Failure, say, table
+
+if TYPE_CHECKING:
+    from cellctl.model import CellModel
+    from cellctl.runtime.children import Child
+
+SPEED = click.FloatRange(0.01, 100)
+
+#: How long the simulated devices may take until all of them listen: the OPC UA server needs some seconds.
+SIM_START_S = 60
+
+#: From the request to end to the kill.
+SIM_END_S = 5
+
+
+@click.command()
+@click.argument("cell", default=".")
+@click.option("--sim", metavar="all|DEV,..", help="Simulate all devices, or these.")
+@click.option("--speed", type=SPEED, default=1.0, show_default=True, help="How fast simulated time goes.")
+@click.option("--state", type=click.Path(path_type=Path), help="The state folder  [default: .cellctl beside the cell]")
+@click.option("--http", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT|off", help="Page and API.")
+def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str) -> None:
+    """Run CELL (a folder, or the name of a bundled cell) until Ctrl-C.
+
+    The log goes to stderr, or into the state folder if that is a terminal.
+    """
+    from cellctl.runtime import control
+    from cellctl.runtime.folder import StateError
+    from cellctl.runtime.journal import JournalError
+
+    state = state or (Path(cell) if Path(cell).exists() else Path.cwd()) / STATE_FOLDER
+    folder, model = checked(cell)
+    simulated_ids = _chosen(sim, model)
+    children, url = _gateway(state, http)
+    with ExitStack() as stack:
+        model = _loaded(folder, state, simulated_ids)
+        if simulated_ids:
+            say("Starting the simulated devices ...")
+            model = model.simulated(stack.enter_context(simulators(folder, simulated_ids, speed)))
+        name = f"{model.equipment.name} ({model.equipment.id})"
+        log = stack.enter_context(_log(state)) if sys.stderr.isatty() else sys.stderr
+        try:
+            control.run(
+                model,
+                state=state,
+                children=children,
+                ready=lambda: click.echo(f"{name} runs{f' on {url}' if url else ''}"),
+                log=log,
+            )
+        except (StateError, JournalError) as error:
+            raise Failure(str(error)) from error
+
+
+@click.command()
+@click.argument("cell", default=".")
+@click.option("--devices", metavar="DEV,..", help="Only these devices.")
+@click.option("--ports", is_flag=True, help="Print where each device listens.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
+@click.option("--speed", type=SPEED, default=1.0, show_default=True, help="How fast simulated time goes.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is random.")
+def sim(cell: str, devices: str | None, ports: bool, as_json: bool, **pace: Any) -> None:
+    """Run only the simulated devices of CELL, on real ports of this computer, until Ctrl-C."""
+    folder, model = checked(cell)
+    chosen = _chosen(devices or "all", model)
+
+    def announce(told: dict[str, Any]) -> None:
+        if as_json:
+            click.echo(json.dumps(told))
+        elif ports:
+            head = ("device", "protocol", "at")
+            table(head, [(one["id"], one["protocol"], one["at"]) for one in told["devices"]])
+        sys.stdout.flush()
+        if not as_json:
+            say(f"{len(told['devices'])} devices are simulated. Ctrl-C ends them.")
+
+    serve = _simulators()
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_until_told(serve(folder, devices=chosen, announce=announce, **pace)))
+
+
+def checked(cell: str) -> tuple[Path, "CellModel"]:
+    """The folder and the model of a cell; else its problems are printed and the command ends with INVALID."""
+    from cellctl import model
+    from cellctl.cli.files import tell
+
+    found = model.check(cell)
+    if found.model is None:
+        tell(found.problems)
+        raise Failure("The files of the cell cannot be used.", INVALID)
+    return found.model.folder, found.model
+
+
+@contextmanager
+def simulators(folder: Path, devices: Sequence[str], speed: float) -> Iterator[dict[str, str]]:
+    """The simulated devices as a child process; where each listens. They end with this process, however it ends."""
+    from cellctl.runtime.children import tie_to
+
+    parent = os.getpid()
+    argv = [sys.executable, "-m", "cellctl.cli", "sim", str(folder), "--json", "--speed", str(speed)]
+    process = subprocess.Popen(
+        [*argv, "--devices", ",".join(devices)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C reaches this process alone, which ends its children in order
+        preexec_fn=lambda: tie_to(parent),
+    )
+    try:
+        yield {one["id"]: one["at"] for one in _announced(process)["devices"]}
+    finally:
+        end(process, SIM_END_S)
+
+
+def end(process: "subprocess.Popen[bytes]", limit_s: float) -> None:
+    """Ask a child to end, then make it; nothing of it is left."""
+    process.terminate()
+    try:
+        process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _announced(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
+    """The one line that the simulators print when all of them listen."""
+    assert process.stdout is not None
+    if not select.select([process.stdout], [], [], SIM_START_S)[0]:
+        raise Failure(f"The simulated devices did not start within {SIM_START_S} s.", UNREACHABLE)
+    if line := process.stdout.readline():
+        told: dict[str, Any] = json.loads(line)
+        return told
+    raise Failure("The simulated devices cannot be started.", UNREACHABLE)
+
+
+def _chosen(names: str | None, model: "CellModel") -> list[str]:
+    """The devices to simulate."""
+    from cellctl.gateway.told import unknown
+
+    if names is None:
+        return []
+    if names == "all":
+        return list(model.models)
+    chosen = [name.strip() for name in names.split(",")]
+    for name in chosen:
+        if name not in model.models:
+            raise click.UsageError(unknown("simulated device", name, model.models))
+    return chosen
+
+
+def _loaded(folder: Path, state: Path, simulated: Sequence[str]) -> "CellModel":
+    """The model with its secrets, but for those of simulated devices."""
+    from cellctl import model
+    from cellctl.cli.files import tell
+
+    try:
+        return model.load(folder, state=state, simulated=simulated)
+    except model.FilesInvalid as invalid:
+        tell(invalid.problems)
+        raise Failure("The files of the cell cannot be used.", INVALID) from invalid
+
+
+def _gateway(state: Path, http: str) -> tuple[list["Child"], str]:
+    """The gateway as a child to keep running, and its address; a busy port is told now, not by a child that fails."""
+    from cellctl.gateway.address import BindError, bind, url
+    from cellctl.runtime.children import Child
+
+    if http == "off":
+        return [], ""
+    try:
+        with bind(http) as listener:
+            at = url(listener)
+    except BindError as error:
+        raise Failure(str(error)) from error
+    address = at.removeprefix("http://").removesuffix("/")
+    argv = (sys.executable, "-m", "cellctl.gateway", "--state", str(state), "--http", address)
+    return [Child("gateway", argv)], at
+
+
+@contextmanager
+def _log(state: Path) -> Iterator[Any]:
+    """The file for the log of a cell that runs in a terminal, where lines of JSON would only be in the way."""
+    path = state / "control.log"
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as log:
+            say(f"The log is in {path}.")
+            yield log
+    except OSError as error:
+        raise Failure(f"The state folder {state} cannot be written: {error.strerror}.") from error
+
+
+def _simulators() -> Callable[..., Any]:
+    """What serves simulated devices, if it is installed."""
+    for point in entry_points(group="cellctl.simulators", name="bundled"):
+        serve: Callable[..., Any] = point.load()
+        return serve
+    raise Failure("The simulators are not installed. Install cellctl[all].")
+
+
+async def _until_told(serving: Any) -> None:
+    """Run a coroutine until SIGINT or SIGTERM."""
+    task = asyncio.ensure_future(serving)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    await task
