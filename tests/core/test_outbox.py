@@ -1,0 +1,57 @@
+"""The outbox: effects in the order of the decisions, numbers, deadlines, tokens, the stop lane."""
+
+from cellctl.core.equipment import CommandSpec
+from cellctl.core.messages import Call, CommandClass, Entry, Receipt, Reply, Write
+from cellctl.core.outbox import TOKENS, TOKENS_RESERVED, Outbox
+from cellctl.core.parameter import Parameter
+
+GOTO = CommandSpec(
+    "robot.goto", CommandClass.PULSE, 50, {"point": Parameter("point", "int", choices={"home": 1, "weld": 2})}
+)
+
+
+def test_effects_come_in_the_order_of_the_decisions_and_once() -> None:
+    outbox = Outbox()
+    outbox.now = 1000
+    outbox.note("state", state="Idle")
+    assert outbox.write("plc.clamp", True, 20) == 1
+    outbox.reply(Receipt("r1"))
+    assert outbox.call(GOTO, {"point": "weld"}, 30, token=7) == 2
+    assert outbox.take() == [
+        Entry("state", {"state": "Idle"}),
+        Write(1, "plc.clamp", True, 1020),
+        Reply(Receipt("r1")),
+        Call(2, "robot", "goto", 1030, {"point": 2}, 7, CommandClass.PULSE),
+    ]
+    assert outbox.take() == []
+
+
+def test_what_leads_to_the_safe_side_goes_in_the_stop_lane_whatever_its_class() -> None:
+    outbox = Outbox()
+    outbox.stop(GOTO, {"point": "home"})
+    outbox.write("plc.horn", False, 20, CommandClass.STOP)
+    outbox.write("plc.clamp", False, 20)
+    assert [order.command_class for order in outbox.take() if isinstance(order, Write | Call)] == [
+        CommandClass.STOP,
+        CommandClass.STOP,
+        CommandClass.LEVEL,
+    ]
+    assert outbox.stops == {1, 2}
+
+
+def test_after_the_last_token_comes_the_first() -> None:
+    outbox = Outbox(TOKENS - 2)
+    assert [outbox.token() for _ in range(4)] == [65_534, 65_535, 1, 2]
+    assert Outbox(TOKENS).token() == 1
+    assert Outbox().token() == 1
+
+
+def test_tokens_are_reserved_before_they_are_used() -> None:
+    outbox, reserved = Outbox(TOKENS - 300), 0
+    for used in range(1, 1000):
+        token = outbox.token()
+        for entry in outbox.take():
+            assert isinstance(entry, Entry)
+            reserved = used + TOKENS_RESERVED
+            assert entry.data == {"reserved": (token + TOKENS_RESERVED) % TOKENS}
+        assert used + TOKENS_RESERVED // 2 <= reserved + 1
