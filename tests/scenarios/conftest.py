@@ -2,8 +2,6 @@
 
 import asyncio
 import io
-import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,9 +12,11 @@ import pytest
 from cellctl.core.messages import Action, AddJob, ConfirmStep, Operate, Receipt, Refused, Request, StartChangeover
 from cellctl.core.packml import Command
 from cellctl.gateway.link import CellLink
-from cellctl.model import find_cell, load
+from cellctl.model import driver_for, find_cell, load
 from cellctl.records import Records
-from cellctl.runtime.control import run_cell
+from cellctl.runtime.control import Control
+from cellctl.runtime.folder import claimed
+from cellctl.runtime.journal import Journal
 from cellctl.runtime.logs import Logs
 from cellctl_simulators.main import simulated
 from cellctl_simulators.simulation import Simulation
@@ -102,32 +102,40 @@ class Shop:
         return [dict(entry.data) for entry in self.records.entries(kind=kind, limit=100_000)]
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Callable[..., Any]:
-    """`async with shop(speed=10) as running:` the bundled cell with all its devices connected."""
-
-    @asynccontextmanager
-    async def opened(*, speed: float = 10.0, seed: int = 0, connected: bool = True) -> AsyncIterator[Shop]:
-        model = load(find_cell("battery-module"))
-        logs = Logs(io.StringIO())
-        try:
-            async with Simulation(model.folder, simulated(model), speed=speed, seed=seed) as sim:
-                link = CellLink(tmp_path, lambda: None)
+@asynccontextmanager
+async def opened(folder: Path, *, speed: float = 10.0, seed: int = 0) -> AsyncIterator[Shop]:
+    """The bundled cell on the state folder `folder`, with all its devices connected."""
+    model = load(find_cell("battery-module"))
+    logs = Logs(io.StringIO())
+    folder.mkdir(exist_ok=True)
+    journal = Journal(folder)
+    link = CellLink(folder, lambda: None)
+    try:
+        async with Simulation(model.folder, simulated(model), speed=speed, seed=seed) as sim:
+            with claimed(folder):
+                moved = model.simulated(sim.addresses)
+                control = Control(moved, folder, journal, drivers=driver_for, log=logs.log)
                 following = asyncio.create_task(link.run())
-                cell = asyncio.create_task(run_cell(model.simulated(sim.addresses), state=tmp_path, log=logs.log))
-                running = Shop(sim, link, Records(tmp_path))
+                running = asyncio.create_task(control.run((), lambda: None))
+                shop = Shop(sim, link, Records(folder))
                 try:
-                    await running.until(
-                        lambda: not connected or all(running.linked(device) for device in model.devices)
-                    )
-                    yield running
+                    await shop.until(lambda: all(shop.linked(device) for device in model.devices))
+                    yield shop
                 finally:
                     following.cancel()
-                    if not cell.done():
-                        os.kill(os.getpid(), signal.SIGTERM)
-                    await asyncio.wait([cell, following])
-                cell.result()
-        finally:
-            logs.close()
+                    control.stop()
+                    await asyncio.wait([running, following])
+                running.result()
+    finally:
+        await journal.close(5)
+        logs.close()
 
-    return opened
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Callable[..., Any]:
+    """`async with shop(speed=10) as cell:` the running bundled cell; several, if each has a `name`."""
+
+    def open_one(name: str = "state", **options: Any) -> Any:
+        return opened(tmp_path / name, **options)
+
+    return open_one

@@ -13,6 +13,7 @@ DEVICES = ("plc", "robot", "grip", "laser", "eol", "meter")
 
 
 async def _lose_and_go_on(cell: Any, device: str, away_s: float) -> None:
+    """Lose `device` in the middle of welding, and go on as an operator would once it is back."""
     await cell.change_over("module-8s")
     await cell.produce("J1", "module-8s", 2)
     await cell.until(lambda: any(part["phases"] == ["weld_busbars"] for part in cell.view["parts"]), 30)
@@ -42,7 +43,12 @@ async def _lose_and_go_on(cell: Any, device: str, away_s: float) -> None:
     assert (truth["good"], cell.view["good"]) == (2, 2)
 
 
-@pytest.mark.parametrize("device", DEVICES)
-async def test_a_device_is_gone_for_a_second(shop: Callable[..., Any], device: str) -> None:
-    async with shop(speed=5) as cell:
-        await _lose_and_go_on(cell, device, 1)
+@pytest.mark.parametrize("away_s", [1, 30])
+async def test_each_device_is_lost_and_comes_back(shop: Callable[..., Any], away_s: float) -> None:
+    async def one(device: str) -> None:
+        async with shop(device, speed=3) as cell:
+            await _lose_and_go_on(cell, device, away_s)
+
+    async with asyncio.TaskGroup() as group:  # six cells side by side
+        for device in DEVICES:
+            group.create_task(one(device))

@@ -84,3 +84,15 @@ async def test_an_open_guard_aborts_and_refuses_the_start(shop: Callable[..., An
         await cell.do(Operate(Command.START))
         await cell.until("Completed", 40)
         assert [part["welds"] for part in cell.sim.truth()["parts"].values()] == [list(range(1, 17))]
+
+
+async def test_a_hold_in_the_middle_of_a_measurement_measures_again(shop: Callable[..., Any]) -> None:
+    async with shop(speed=5) as cell:
+        await cell.change_over("module-8s")
+        await cell.produce("J1", "module-8s", 1)
+        await cell.until(lambda: cell.link.signals["eol.state"].value == "RUN", 30)
+        await cell.do(Operate(Command.HOLD))
+        await cell.until("Held")
+        await cell.do(Operate(Command.UNHOLD))
+        await cell.until("Completed", 30)
+        assert cell.sim.truth()["good"] == 1
