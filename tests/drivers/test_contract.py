@@ -104,7 +104,7 @@ async def test_the_loss_of_the_device_is_noticed_at_once(rig: Rig, link: Recordi
 
 async def test_a_device_that_froze_is_noticed_and_the_order_is_unknown(rig: Rig, link: RecordingLink) -> None:
     async with Running(rig.driver(), link) as running:
-        await link.value("count", 42)
+        await link.set("setpoint", 10.0)
         rig.freeze()
         order = link.call("go", token=9)
         error = await running.ended(rig.frozen_s)

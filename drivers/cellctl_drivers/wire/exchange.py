@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 
 from cellctl.driver import DriverError
 from cellctl_drivers.wire.endpoint import Endpoint, Tcp
-from cellctl_drivers.wire.orders import SilenceError
+from cellctl_drivers.wire.orders import OrderError, RefusalError, SilenceError
 from cellctl_drivers.wire.tty import open_tty
 
 T = TypeVar("T")
@@ -64,6 +64,9 @@ class Exchange(asyncio.Protocol):
             await self._quiet(timeout_s)
             if self._failures > 1:
                 raise DriverError(f"{silence} (twice in a row)") from silence
+            raise
+        except (RefusalError, OrderError):
+            self._failures = 0
             raise
         self._failures = 0
         return answer
