@@ -12,7 +12,7 @@ from cellctl.core.job import JOBS_MAX, Job
 from cellctl.core.messages import AddJob, Done
 from cellctl.core.packml import Command
 from cellctl.core.part import Part
-from cellctl.core.phase import PhaseFault
+from cellctl.core.phase import PhaseDefinition, PhaseFault
 from cellctl.core.procedure import PhaseStep, phases_of, resolve
 from cellctl.core.recipe import FirstArticle, MasterRecipe
 from cellctl.core.recovery import Recovery
@@ -211,28 +211,46 @@ class Production:
         return moved
 
     def _claim(self, part: Part, path: str, step: PhaseStep) -> bool:
-        """Enter the phase if everything that it needs is free."""
+        """Enter the phase if nothing is in its way."""
+        if self._obstacle(part, path, step) is not None:
+            return False
         definition = self._site.equipment.phases[step.phase]
-        station = definition.station
-        if self.stations.get(station or "", part) is not part:
-            return False
-        uses = definition.uses
-        if uses is None:
-            uses = self._site.equipment.stations[station].uses if station else frozenset()
-        if any(device in self._devices for device in uses) or self._under_way(part, path):
-            return False
         try:
             run = self._site.enter(step.phase, _resolved(step), part, path)
         except PhaseFault as fault:
             self.recovery.faulted(part, path, step, fault)
             return True
         part.runs[path] = run
-        self._devices.update(dict.fromkeys(uses, run))
-        if station and station not in part.stations:
-            part.stations.append(station)
-            self.stations[station] = part
+        self._devices.update(dict.fromkeys(self._uses(definition), run))
+        if definition.station and definition.station not in part.stations:
+            part.stations.append(definition.station)
+            self.stations[definition.station] = part
         self._site.outbox.note("phase", part=part.serial, step=path, phase=step.phase)
         return True
+
+    def waits_for(self, part: Part) -> Iterator[str]:
+        """What the part waits for, in words: what its phases wait for, and what keeps the next ones from beginning."""
+        for run in part.runs.values():
+            yield from run.waits_for()
+        for path, step in part.due.items():
+            if path not in part.runs and path not in part.questions and (obstacle := self._obstacle(part, path, step)):
+                yield f"{step.phase}: waits for {obstacle}"
+
+    def _obstacle(self, part: Part, path: str, step: PhaseStep) -> str | None:
+        """What the phase has to wait for before it can begin, or None."""
+        definition = self._site.equipment.phases[step.phase]
+        occupant = self.stations.get(definition.station or "", part)
+        if occupant is not part:
+            return f"station {definition.station}, where {occupant.serial} is"
+        for device in sorted(self._uses(definition) & self._devices.keys()):
+            return f"{device}, which {self._devices[device].definition.name} uses"
+        return "the end of its last order" if self._under_way(part, path) else None
+
+    def _uses(self, definition: PhaseDefinition) -> frozenset[str]:
+        """The devices that the phase needs for itself alone."""
+        if definition.uses is not None:
+            return definition.uses
+        return self._site.equipment.stations[definition.station].uses if definition.station else frozenset()
 
     def _under_way(self, part: Part, path: str) -> bool:
         """Whether the device may be executing a pulse of the step just now: before its answer nothing is known."""

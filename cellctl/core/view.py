@@ -16,6 +16,7 @@ from cellctl.core.messages import LinkChanged, LinkState
 from cellctl.core.operation import possible
 from cellctl.core.packml import STATE_COMPLETE, State
 from cellctl.core.part import Part
+from cellctl.core.production import Production
 from cellctl.core.recipe import FirstArticle, Prepare, RunPhase
 from cellctl.core.signal import Value
 
@@ -175,7 +176,7 @@ def view_of(cell: Cell) -> View:
         commands=tuple(name for name in possible(operation.packml) if name.upper() not in {c.name for c in refusals}),
         refusals={command.name.lower(): reason for command, reason in refusals.items()},
         why=tuple(why(cell)),
-        parts=tuple(_part(part) for part in production.parts),
+        parts=tuple(_part(part, production) for part in production.parts),
         stations=tuple(
             StationView(one.id, one.text, production.stations[one.id].serial if one.id in production.stations else "")
             for one in cell.equipment.stations.values()
@@ -257,7 +258,7 @@ def _state(cell: Cell) -> Iterator[Cause]:
         yield from cell.production.why_no_part()
 
 
-def _part(part: Part) -> PartView:
+def _part(part: Part, production: Production) -> PartView:
     return PartView(
         serial=part.serial,
         job=part.job.id,

@@ -25,10 +25,11 @@ from cellctl_simulators.simulation import Simulation
 class Shop:
     """A running cell: `sim` is its world, `link` what people see of it, `records` what it wrote down."""
 
-    def __init__(self, sim: Simulation, link: CellLink, records: Records) -> None:
+    def __init__(self, sim: Simulation, folder: Path) -> None:
         self.sim = sim
-        self.link = link
-        self.records = records
+        self.changed = asyncio.Event()
+        self.link = CellLink(folder, self.changed.set)
+        self.records = Records(folder)
         self._requests = 0
 
     @property
@@ -58,7 +59,8 @@ class Shop:
         try:
             async with asyncio.timeout(limit_s):
                 while self.link.view is None or not fulfilled():
-                    await asyncio.sleep(0.02)
+                    self.changed.clear()
+                    await self.changed.wait()
         except TimeoutError:
             shown = self.link.view or {"why": self.link.reason, "state": "gone", "parts": ()}
             pytest.fail(f"not {what} in {limit_s} s: {shown['state']}, {shown['why']}, {shown['parts']}")
@@ -107,17 +109,15 @@ async def opened(folder: Path, *, speed: float = 10.0, seed: int = 0) -> AsyncIt
     """The bundled cell on the state folder `folder`, with all its devices connected."""
     model = load(find_cell("battery-module"))
     logs = Logs(io.StringIO())
-    folder.mkdir(exist_ok=True)
     journal = Journal(folder)
-    link = CellLink(folder, lambda: None)
     try:
         async with Simulation(model.folder, simulated(model), speed=speed, seed=seed) as sim:
             with claimed(folder):
                 moved = model.simulated(sim.addresses)
                 control = Control(moved, folder, journal, drivers=driver_for, log=logs.log)
-                following = asyncio.create_task(link.run())
+                shop = Shop(sim, folder)
+                following = asyncio.create_task(shop.link.run())
                 running = asyncio.create_task(control.run((), lambda: None))
-                shop = Shop(sim, link, Records(folder))
                 try:
                     await shop.until(lambda: all(shop.linked(device) for device in model.devices))
                     yield shop
@@ -136,6 +136,8 @@ def shop(tmp_path: Path) -> Callable[..., Any]:
     """`async with shop(speed=10) as cell:` the running bundled cell; several, if each has a `name`."""
 
     def open_one(name: str = "state", **options: Any) -> Any:
-        return opened(tmp_path / name, **options)
+        folder = tmp_path / name
+        folder.mkdir()
+        return opened(folder, **options)
 
     return open_one
