@@ -235,13 +235,15 @@ class PhaseContext:
             raise PhaseFault("error", f"{spec.id}: {error}") from error
         return self.wish(Invoke(spec, bound, self.duration(timeout, spec.timeout_ns), self._key(spec.id)))
 
-    def duration(self, text: str | None, default: int) -> int:
+    def duration(self, text: object, default: int) -> int:
         """Read a length of time in a phase; PhaseFault error if it is none."""
         if text is None:
             return default
+        if not isinstance(text, str):
+            raise PhaseFault("error", f"{text!r} is not a length of time, such as '2 s'")
         try:
             return duration_ns(text)
-        except (UnitError, TypeError) as error:
+        except UnitError as error:
             raise PhaseFault("error", f"{text!r}: {error}") from error
 
     @property
