@@ -1,12 +1,19 @@
-"""A cell on a bench: the pure core with devices that answer every order by a rule, and time that jumps."""
+"""A cell on a bench: the pure core with devices that answer every order by a rule, and time that jumps.
+
+`Bench` is a whole cell; `Solo` is one phase alone, whose orders the test answers by hand.
+"""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from cellctl.core.cell import Cell
 from cellctl.core.condition_text import parse
+from cellctl.core.context import PartView, Surroundings
 from cellctl.core.equipment import AlarmSpec, CommandSpec, Equipment, Interlock, Station
+from cellctl.core.execution import PhaseRun
 from cellctl.core.messages import (
     Action,
+    AddJob,
     Call,
     CommandClass,
     Done,
@@ -21,14 +28,17 @@ from cellctl.core.messages import (
     Request,
     Sample,
     Samples,
+    StartChangeover,
     Write,
 )
+from cellctl.core.outbox import Outbox
 from cellctl.core.packml import Command, State
 from cellctl.core.parameter import Parameter
-from cellctl.core.phase import PhaseDefinition
+from cellctl.core.phase import PhaseDefinition, phase
 from cellctl.core.procedure import PhaseStep, Sequence
+from cellctl.core.progress import Progress
 from cellctl.core.recipe import MasterRecipe
-from cellctl.core.signal import Quality, Signal, Value
+from cellctl.core.signal import Image, Quality, Signal, Value
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -46,6 +56,7 @@ SIGNALS = {
         Signal("plc.clamp", "bool", writable=True, verify=0, safe=None),
         Signal("plc.horn", "bool", writable=True, safe=False),
         Signal("plc.name", "text", writable=True),
+        Signal("plc.count", "int", writable=True),
     )
 }
 COMMANDS = {
@@ -79,12 +90,13 @@ COMMANDS = {
 def equipment(
     *phases: PhaseDefinition,
     procedure: Sequence | None = None,
-    wip: int = 1,
+    on_fault: Mapping[str, str] = {},
     states: Mapping[State, tuple[str, ...]] = {},
+    **recipe: Any,
 ) -> Equipment:
     """A small cell with two stations, three devices, and one recipe `r` that runs the phases in their order."""
-    steps = procedure or Sequence(tuple(PhaseStep(phase.name, phase.name) for phase in phases if phase.station))
-    recipe = MasterRecipe("r", "1", wip=wip, procedure=steps)
+    steps = tuple(PhaseStep(phase.name, phase.name, on_fault=on_fault) for phase in phases if phase.station)
+    made = MasterRecipe("r", "1", procedure=procedure or Sequence(steps), **recipe)
     return Equipment(
         id="c1",
         name="Cell 1",
@@ -99,7 +111,7 @@ def equipment(
         alarms=(AlarmSpec("hot", parse("laser.peak > 1900 W", signals=SIGNALS), "high", "Too hot", "Wait."),),
         states=states,
         phases={phase.name: phase for phase in phases},
-        recipes={"r": recipe, "other": MasterRecipe("other", "1")},
+        recipes={"r": made, "other": MasterRecipe("other", "1")},
         devices={"plc": "The PLC", "laser": "The laser", "robot": "The robot"},
     )
 
@@ -117,6 +129,7 @@ class Bench:
         self.values: dict[str, Value] = {
             "plc.guard": True, "plc.air": 6.0, "plc.infeed": True, "laser.power": 0.0, "laser.ready": True,
             "laser.last": 0, "laser.peak": 1400.0, "plc.clamp": False, "plc.horn": False, "plc.name": "x",
+            "plc.count": 0,
         }  # fmt: skip
         self.silent: set[str] = set()
         self._due: list[Done] = []
@@ -179,6 +192,20 @@ class Bench:
     def fire(self, command: Command) -> Reply:
         return self.ask(Operate(command))
 
+    def produce(self, quantity: int = 1, seconds: float = 0) -> None:
+        """Load recipe `r`, order parts, set the cell going, and let `seconds` pass in Execute."""
+        self.ask(StartChangeover("r"))
+        self.ask(AddJob("J", "r", quantity))
+        self.start()
+        self.advance(seconds)
+
+    def start(self) -> None:
+        """From Stopped to Execute."""
+        self.fire(Command.RESET)
+        self.until(State.IDLE)
+        self.fire(Command.START)
+        self.until(State.EXECUTE)
+
     def until(self, state: State, seconds: float = 10) -> None:
         for _ in range(round(seconds * 100)):
             if self.cell.state is state:
@@ -193,8 +220,103 @@ class Bench:
             if name == (order.signal if isinstance(order, Write) else f"{order.device}.{order.name}")
         ]
 
+    def states(self) -> list[object]:
+        """The states that the cell went through, by name."""
+        return [entry["state"] for entry in self.noted("state")]
+
     def noted(self, kind: str) -> list[Mapping[str, object]]:
         return [entry.data for entry in self.entries if entry.kind == kind]
+
+
+Code = Callable[[Any], Any]
+
+
+def made(code: Code, **faults: tuple[str, ...]) -> PhaseDefinition:
+    """A phase `p` that runs `code`."""
+
+    async def p(c):
+        await code(c)
+
+    return phase(faults=faults)(p)
+
+
+def run(code: Code, **faults: tuple[str, ...]) -> "Solo":
+    """`code` as a phase alone, begun."""
+    return Solo(made(code, **faults))
+
+
+class Solo:
+    """One phase alone. `go` lets time pass, `done` answers the order that is on its way, `enter` begins anew."""
+
+    def __init__(self, definition: PhaseDefinition, part: PartView | None = None, **parameters: Value) -> None:
+        self.definition = definition
+        self.equipment = equipment(definition)
+        self.image = Image(SIGNALS.values())
+        self.outbox = Outbox()
+        self.progress = Progress()
+        self.notes: list[tuple[str, Mapping[str, Any]]] = []
+        self.now = 1_700_000_000 * S
+        self.orders: list[Write | Call] = []
+        self._part = part
+        self._parameters = parameters
+        self.tell({"laser.ready": False, "laser.last": 0, "laser.peak": 1400.0, "laser.power": 0.0})
+        self.enter()
+
+    def enter(self) -> "Solo":
+        """Begin the phase, or enter it again with the memory that it has."""
+        around = Surroundings(self.equipment, self.image, self.progress, self._note, self._part, dict(self._parameters))
+        self.run = PhaseRun(self.definition, around, self.outbox)
+        return self.go()
+
+    def go(self, ms: float = 0, values: Mapping[str, Value] | None = None) -> "Solo":
+        """Let time pass, have signals sampled, and let the phase go on as far as it can."""
+        self.now += round(ms * MS)
+        self.tell(values or {})
+        self.run.advance()
+        self.take()
+        return self
+
+    def tell(self, values: Mapping[str, Value], quality: Quality = Quality.GOOD) -> None:
+        self.outbox.now = self.image.now_ns = self.now
+        for name, value in values.items():
+            self.image.take(Sample(name, value, quality, self.now, self.now))
+
+    def done(self, outcome: Outcome = Outcome.CONFIRMED, reason: str = "", **result: Value) -> "Solo":
+        """Answer the last order."""
+        self.run.answer(Done(self.orders[-1].id, outcome, result, reason))
+        return self.go()
+
+    def close(self) -> list[Write | Call]:
+        """Close the phase from outside; what was sent because of it."""
+        before = len(self.orders)
+        self.run.close()
+        self.take()
+        return self.orders[before:]
+
+    def take(self) -> None:
+        for effect in self.outbox.take():
+            match effect:
+                case Write() | Call():
+                    self.orders.append(effect)
+                case Entry(kind, data):
+                    self.notes.append((kind, data))
+
+    @property
+    def fault(self) -> tuple[str, str]:
+        """The kind and the text of the fault that ended the phase."""
+        ended = self.run.ended
+        assert not isinstance(ended, bool | None), ended
+        return ended.kind, ended.text
+
+    @property
+    def waits(self) -> list[str]:
+        return list(self.run.waits_for())
+
+    def noted(self, kind: str) -> list[Mapping[str, Any]]:
+        return [data for name, data in self.notes if name == kind]
+
+    def _note(self, kind: str, data: Mapping[str, Any]) -> None:
+        self.outbox.note(kind, **data)
 
 
 def confirm(order: Write | Call) -> Done:
