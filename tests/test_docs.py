@@ -5,6 +5,12 @@ The rule kept here: a page that has gone stale fails, with the command that mend
 
 import importlib.util
 import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +19,7 @@ import pytest
 from cellctl.model import check
 
 ROOT = Path(__file__).parent.parent
+CELLCTL = [sys.executable, "-m", "cellctl.cli"]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
@@ -67,44 +74,62 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_the_examples_of_the_guides_make_a_cell_that_passes_the_check(tmp_path: Path) -> None:
-    """The profile of one guide, the model of the next, the phase of the third and its recipe are one working cell."""
-    (profile,) = _blocks("connect-a-device.md", "yaml", "signals:")
-    (model,) = _blocks("simulate-a-device.md", "python", "class Press:")
-    (phase,) = _blocks("write-a-phase.md", "python", "@phase")
-    (step,) = _blocks("write-a-phase.md", "yaml", "- press:")
+@pytest.fixture
+def press_cell(tmp_path: Path) -> Path:
+    """The cell of the second tutorial, put together from what the tutorial and the guides show."""
     files = {
-        "cell.yaml": PRESS_CELL,
-        "profiles/press.yaml": profile,
-        "models/press.py": model,
-        "phases/press.py": phase,
-        "recipes/lid.yaml": PRESS_RECIPE + "".join(f"  {line}\n" for line in step.splitlines()),
+        "cell.yaml": _block("tutorials/your-own-cell.md", "yaml", "devices:"),
+        "profiles/press.yaml": _block("how-to/connect-a-device.md", "yaml", "signals:"),
+        "phases/press.py": _block("how-to/write-a-phase.md", "python", "@phase"),
+        "recipes/lid.yaml": _block("tutorials/your-own-cell.md", "yaml", "recipe:"),
+        "models/press.py": _block("how-to/simulate-a-device.md", "python", "class Press:"),
     }
     for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    assert [str(problem) for problem in check(tmp_path).problems] == []
+        path = tmp_path / "press-cell" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return tmp_path / "press-cell"
 
 
-PRESS_CELL = """
-cellctl: 1
-cell: {id: press-cell, name: Press}
-devices:
-  press: {profile: example-press, at: "modbus://192.0.2.7"}
-stations:
-  press: {uses: [press]}
-"""
-
-PRESS_RECIPE = """
-cellctl: 1
-recipe: {id: lid, version: "1", product: LID}
-parameters:
-  force: {value: 1200 N, limits: 800..2000 N}
-procedure:
-"""
+def test_the_cell_of_the_tutorial_passes_the_check(press_cell: Path) -> None:
+    assert [str(problem) for problem in check(press_cell).problems] == []
 
 
-def _blocks(page: str, language: str, holding: str) -> list[str]:
-    """The code blocks of a guide in `language` that hold `holding`."""
-    text = (ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8")
-    return [block for block in re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL) if holding in block]
+def test_the_cell_of_the_tutorial_makes_its_lids(press_cell: Path) -> None:
+    with _running(press_cell):
+        for command in ("changeover lid --yes", "job add lid 3 --id j", "reset", "start"):
+            _until(press_cell, command, "")
+        parts = _until(press_cell, "parts", "j-0003")
+    assert parts.count("good") == 3
+
+
+@contextmanager
+def _running(cell: Path) -> Iterator[None]:
+    command = [*CELLCTL, "run", str(cell), "--sim", "all", "--http", "off"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert "runs" in process.stdout.readline()
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+def _until(cell: Path, command: str, told: str) -> str:
+    """What `command` prints as soon as it succeeds and tells what is waited for."""
+    end = time.monotonic() + 30
+    while True:
+        arguments = [*CELLCTL, *command.split(), "--state", str(cell / ".cellctl")]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        if done.returncode == 0 and told in done.stdout:
+            return done.stdout
+        assert time.monotonic() < end, done.stdout + done.stderr
+        time.sleep(0.1)
+
+
+def _block(page: str, language: str, holding: str) -> str:
+    """The one code block of a page in `language` that holds `holding`."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    (block,) = (block for block in re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL) if holding in block)
+    return str(block)
