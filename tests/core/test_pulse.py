@@ -1,0 +1,185 @@
+"""Pulses: commands that must not happen twice, through answers, doubts, holds and re-entrance of one phase."""
+
+from typing import Any
+
+import pytest
+
+from cellctl.core.execution import PROBE_TIMEOUT_NS
+from cellctl.core.messages import Call, Done, Outcome
+from cellctl.core.progress import Pulse
+
+from .bench import MS, Code, Solo, run
+
+SEEN: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_seen() -> None:
+    SEEN.clear()
+
+
+async def fire(c: Any) -> None:
+    shot = await c.laser.fire(time=50)
+    SEEN.append(shot.peak)
+
+
+async def feed(c: Any) -> None:
+    fed = await c.robot.feed()
+    SEEN.append(fed.peak)
+
+
+async def punch(c: Any) -> None:
+    await c.robot.punch()
+    SEEN.append("punched")
+
+
+def tokens(solo: Solo) -> list[int]:
+    return [order.token for order in solo.orders if isinstance(order, Call)]
+
+
+# --- pulses ---------------------------------------------------------------------------------------------------
+
+
+def test_a_pulse_is_written_down_before_and_after() -> None:
+    solo = run(fire).done(peak=1450.0)
+    assert SEEN == [1450.0]
+    assert solo.notes == [
+        ("tokens", {"reserved": 257}),
+        ("intent", {"key": "laser.fire#1", "command": "laser.fire", "token": 1}),
+        ("done", {"key": "laser.fire#1", "command": "laser.fire", "token": 1, "result": {"peak": 1450.0}}),
+    ]
+
+
+def test_a_pulse_that_is_done_is_not_fired_again_but_gives_what_it_gave() -> None:
+    async def code(c):
+        await fire(c)
+        await c.sleep("1 s")
+
+    solo = run(code).done(peak=1450.0)
+    solo.close()
+    solo.enter().go(1000)
+    assert (SEEN, tokens(solo)) == ([1450.0, 1450.0], [1])
+    assert solo.run.ended is True
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.NOT_SENT])
+def test_a_pulse_that_certainly_was_not_executed_is_fired_anew(outcome: Outcome) -> None:
+    solo = run(fire).done(outcome, "no")
+    assert solo.noted("intent.void") == [{"key": "laser.fire#1", "token": 1, "reason": "no"}]
+    solo.enter()
+    assert tokens(solo) == [1, 2]
+
+
+def in_doubt(code: Code) -> Solo:
+    """A phase whose pulse with token 1 came to an unknown end, entered again."""
+    solo = run(code).done(Outcome.UNKNOWN, "timeout")
+    assert solo.fault[0] == "no_reply"
+    solo.now += MS
+    return solo.enter()
+
+
+def test_a_probe_that_finds_the_pulse_executed_takes_its_result_from_the_signals() -> None:
+    solo = in_doubt(fire)
+    assert solo.waits == ["p: waits for laser.last has not been read since (5 s left)"]
+    assert solo.run.wake_at == solo.now + PROBE_TIMEOUT_NS
+    solo.go(10, {"laser.last": 1, "laser.peak": 1400.0})
+    assert (SEEN, tokens(solo), solo.run.ended) == ([1400.0], [1], True)
+
+
+def test_a_probe_that_finds_it_not_executed_fires_it_under_the_same_token() -> None:
+    solo = in_doubt(fire)
+    solo.go(10, {"laser.last": 0})
+    assert tokens(solo) == [1, 1]
+    assert solo.done(peak=1.0).run.ended is True
+
+
+def test_a_probe_that_tells_nothing_times_out_and_fires_nothing() -> None:
+    solo = in_doubt(fire)
+    solo.go(4999)
+    assert solo.run.ended is None
+    assert solo.go(1).fault[0] == "timeout"
+    assert tokens(solo) == [1]
+
+
+@pytest.mark.parametrize("code", [punch, feed])
+def test_without_a_probe_a_person_decides(code: Code) -> None:
+    solo = in_doubt(code)
+    assert solo.waits == ["p: waits for a decision"]
+    assert not solo.run.busy
+    assert tokens(solo) == [1]
+
+
+def test_redo_fires_with_a_token_of_its_own_and_holds_for_this_once() -> None:
+    solo = in_doubt(punch)
+    solo.progress.answers["robot.punch#1?"] = "redo"
+    assert tokens(solo.go()) == [1, 2]
+    solo.done(Outcome.UNKNOWN, "timeout")
+    solo.enter()
+    assert tokens(solo) == [1, 2]
+    assert solo.waits == ["p: waits for a decision"]
+
+
+def test_done_takes_what_can_be_read() -> None:
+    solo = in_doubt(feed)
+    solo.progress.answers["robot.feed#1?"] = "done"
+    solo.go()
+    assert (SEEN, solo.run.ended) == ([1400.0], True)
+    solo.enter()
+    assert (SEEN, tokens(solo)) == ([1400.0, 1400.0], [1])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "remembered"),
+    [
+        (Outcome.CONFIRMED, {"laser.fire#1": Pulse(1, {"peak": 9.0})}),
+        (Outcome.REFUSED, {}),
+        (Outcome.UNKNOWN, {"laser.fire#1": Pulse(1)}),
+    ],
+)
+def test_the_late_answer_of_a_closed_phase_is_heard(outcome: Outcome, remembered: dict[str, Pulse]) -> None:
+    solo = run(fire)
+    solo.close()
+    solo.run.answer(Done(solo.orders[-1].id, outcome, {"peak": 9.0}))
+    assert solo.progress.pulses == remembered
+    assert SEEN == []
+
+
+# --- holding --------------------------------------------------------------------------------------------------
+
+
+def test_only_a_pulse_on_its_way_keeps_a_hold_waiting() -> None:
+    for code in (
+        lambda c: c.robot.goto("a"),
+        lambda c: c.sleep("1 s"),
+        lambda c: c.until("laser.ready"),
+        lambda c: c.ask("?"),
+    ):
+        solo = run(code)
+        assert not solo.run.busy
+        assert solo.run.wind_down()
+    assert run(fire).run.busy
+
+
+def test_a_hold_lets_the_pulse_end_and_fires_no_other() -> None:
+    async def code(c):
+        for _ in c.steps([1, 2]):
+            await c.robot.feed()
+
+    solo = run(code)
+    assert not solo.run.wind_down()
+    solo.run.answer(Done(solo.orders[-1].id, Outcome.CONFIRMED))
+    assert solo.run.busy
+    assert not solo.run.wind_down()
+    solo.now += MS
+    solo.tell({"laser.last": 1, "laser.ready": True, "laser.peak": 1.0})
+    assert solo.run.wind_down()
+    assert tokens(solo) == [1]
+    assert solo.progress.pulses["step:1/robot.feed#1"].result == {"peak": 1.0}
+
+
+def test_a_hold_does_not_wait_for_a_probe_that_would_fire_the_pulse() -> None:
+    solo = in_doubt(fire)
+    assert not solo.run.busy
+    solo.tell({"laser.last": 0})
+    assert solo.run.wind_down()
+    assert tokens(solo) == [1]
