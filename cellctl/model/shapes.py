@@ -313,10 +313,20 @@ CHANGEOVER: dict[str, type[Shape]] = {
     "download": DownloadStep,
     "first_article": FirstArticleStep,
 }
+
+
+def _inlined(shape: type[Shape]) -> dict[str, Any]:
+    """The schema of a shape with the shapes inside it in their places: it is to stand within another schema."""
+    schema = shape.model_json_schema()
+    inner = {f"#/$defs/{name}": part for name, part in schema.pop("$defs", {}).items()}
+    properties = {name: inner.get(part.get("$ref"), part) for name, part in schema["properties"].items()}
+    return {**schema, "properties": properties}
+
+
 _STEP = {"type": "array", "items": {"type": "object"}}
 _CHANGEOVER_STEP = {
     "type": "array",
-    "items": {"anyOf": [shape.model_json_schema() for shape in dict.fromkeys(CHANGEOVER.values())]},
+    "items": {"anyOf": [_inlined(shape) for shape in dict.fromkeys(CHANGEOVER.values())]},
 }
 #: Checked step by step: the keys of a procedure are the names of phases.
 Procedure = Annotated[list[Any], WithJsonSchema(_STEP)]
