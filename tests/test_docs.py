@@ -3,7 +3,9 @@
 The rule kept here: a page that has gone stale fails, with the command that mends it.
 """
 
+import ast
 import importlib.util
+import json
 import re
 import signal
 import subprocess
@@ -15,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from ruamel.yaml import YAML
 
 from cellctl.model import check
 
@@ -72,6 +75,17 @@ def _anchors(page: Path) -> set[str]:
     """The anchors that the headings of a page get: lower case, no punctuation, spaces to hyphens."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_examples_can_be_read(page: Path) -> None:
+    for language, text in re.findall(r"```(\w+)\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
+        if language == "python":
+            compile(text, page.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        elif language == "yaml":
+            assert YAML().load(text) is not None
+        elif language == "json":
+            assert json.loads(text)
 
 
 @pytest.fixture
