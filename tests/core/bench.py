@@ -132,7 +132,7 @@ class Bench:
             "plc.count": 0,
         }  # fmt: skip
         self.silent: set[str] = set()
-        self._due: list[Done] = []
+        self._due: list[tuple[int, Done]] = []
         self._requests = 0
         if connected:
             self.connect("plc", "laser", "robot")
@@ -158,7 +158,7 @@ class Bench:
                     name = effect.signal if isinstance(effect, Write) else f"{effect.device}.{effect.name}"
                     answer = self.answers.get(name, confirm)(effect)
                     if answer is not None:
-                        self._due.append(answer)
+                        self.later(0, answer)
                     if isinstance(effect, Write) and answer is not None and answer.outcome is Outcome.CONFIRMED:
                         self.values[effect.signal] = effect.value
                 case Entry():
@@ -172,8 +172,13 @@ class Bench:
         end = self.now + round(seconds * S)
         while self.now < end:
             self.now += tick
-            due, self._due = self._due, []
+            due = [done for at, done in self._due if at <= self.now]
+            self._due = [(at, done) for at, done in self._due if at > self.now]
             self.step(self.samples(), *due)
+
+    def later(self, ms: float, done: Done) -> None:
+        """Give this answer at the first tick when `ms` have passed."""
+        self._due.append((self.now + round(ms * MS), done))
 
     def samples(self) -> Samples:
         return Samples(
