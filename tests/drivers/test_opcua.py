@@ -12,6 +12,7 @@ from asyncua import ua
 
 from cellctl.driver import Command, CommandClass, Device, DriverError, Outcome, Point, Quality, Signal
 from cellctl_drivers.opcua import OpcUaDriver
+from cellctl_drivers.opcua.connection import honour_cancellation
 from cellctl_drivers.opcua.profile import Node, Sink
 from cellctl_drivers.opcua.values import data_value, sample
 from cellctl_drivers.wire.orders import OrderError
@@ -150,3 +151,18 @@ def test_what_is_written_has_no_status_and_no_times() -> None:
 def test_what_does_not_fit_is_refused(kind: str, value: Any) -> None:
     with pytest.raises(OrderError):
         data_value(Sink(Node(URI, "A"), kind), value)
+
+
+async def test_a_cancellation_that_the_library_lost_is_honoured() -> None:
+    async def swallows() -> None:
+        try:
+            await asyncio.sleep(5)
+        except asyncio.CancelledError:
+            honour_cancellation()
+
+    honour_cancellation()
+    task = asyncio.create_task(swallows())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait((task,))
+    assert task.cancelled()

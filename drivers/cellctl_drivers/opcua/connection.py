@@ -49,6 +49,7 @@ async def connected(profile: Profile) -> AsyncIterator[Client]:
         client.set_password(profile.password)
     try:
         await _connect(client, profile)
+        honour_cancellation()
         yield client
     except asyncio.CancelledError:
         await _say_goodbye(client, profile.timeout_s)
@@ -109,6 +110,17 @@ async def _abort(client: Client) -> None:
         await client.disconnect()
     for _ in range(_TASK_END_TURNS):
         await asyncio.sleep(0)
+    honour_cancellation()
+
+
+def honour_cancellation() -> None:
+    """Raise CancelledError if this task is being cancelled.
+
+    `asyncio.wait_for` of Python 3.11, which asyncua uses, loses a cancellation that arrives together with the answer.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def told(error: Exception) -> str:

@@ -16,7 +16,7 @@ from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 
 from cellctl.driver import Call, DriverError, Link, Outcome, Sample, Value, Write, WrongDevice
-from cellctl_drivers.opcua.connection import told
+from cellctl_drivers.opcua.connection import honour_cancellation, told
 from cellctl_drivers.opcua.profile import Node, Profile, Sink, Target, Watchdog
 from cellctl_drivers.opcua.values import data_value, sample
 from cellctl_drivers.wire.orders import OrderError, RefusalError, filled
@@ -225,6 +225,8 @@ class Session:
             ) from error
         except Exception as error:  # asyncua lets errors of its parser through, which are neither UaError nor OSError
             raise DriverError(f"the connection to {self._profile.id} was lost: {told(error)}") from error
+        finally:
+            honour_cancellation()
 
     def _nodeid(self, node: Node) -> ua.NodeId | None:
         if node.namespace not in self._namespaces:
