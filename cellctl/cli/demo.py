@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import click
 
@@ -38,8 +39,8 @@ JOB_PREFIX = "demo-"
 
 LOOK_S = 0.5
 
-#: Until the link is served, until all devices are connected, and until a state has come.
-START_S, CONNECT_S, STATE_S = 90, 60, 30
+#: Until the page is served, until all devices are connected, and until a state has come.
+START_S, CONNECT_S, STATE_S = 60, 60, 30
 
 #: From the request to end to the kill: control stops the cell, its devices and its gateway in order.
 END_S = 20
@@ -171,12 +172,17 @@ def _running(folder: Path, http: str, speed: float) -> Iterator["subprocess.Pope
 
 
 def _page(process: "subprocess.Popen[bytes]") -> str:
-    """Where the page is, as soon as the cell is served."""
+    """Where the page is, as soon as it is served."""
     assert process.stdout is not None
-    line = process.stdout.readline().decode()
-    if not line:
-        raise Failure("The cell cannot be started.")
-    return line.rpartition(" ")[2].strip()
+    page = process.stdout.readline().decode().rpartition(" ")[2].strip()
+    end_at = time.monotonic() + START_S
+    while process.poll() is None and time.monotonic() < end_at:
+        try:
+            with urlopen(f"{page}api/v1/cell", timeout=1):
+                return page
+        except (OSError, ValueError):
+            time.sleep(LOOK_S / 5)
+    raise Failure("The cell cannot be started.")
 
 
 def _end(number: int, frame: object) -> None:

@@ -75,7 +75,8 @@ def tell(problems: "Sequence[Problem]") -> None:
         hint = f" {_sentence(one.hint)}" if one.hint else ""
         click.echo(f"{one.file}:{one.line}:{one.column}: {code} {message}.{hint}")
     errors = sum(one.severity == "error" for one in problems)
-    say(f"{errors} errors, {len(problems) - errors} warnings." if problems else "No problem was found.")
+    warnings = len(problems) - errors
+    say(f"{_many(errors, 'error')}, {_many(warnings, 'warning')}." if problems else "No problem was found.")
 
 
 def _json(problems: "Sequence[Problem]") -> None:
@@ -111,6 +112,10 @@ def _result(one: "Problem") -> dict[str, Any]:
     text = f"{one.message}. {_sentence(one.hint)}" if one.hint else one.message
     locations = [{"physicalLocation": place}]
     return {"ruleId": one.code, "level": one.severity, "message": {"text": text}, "locations": locations}
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _sentence(hint: str) -> str:

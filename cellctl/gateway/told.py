@@ -47,5 +47,6 @@ def _station(station: Mapping[str, Any], parts: Iterable[Mapping[str, Any]]) -> 
     )
     if part is None:
         return {**station, "doing": "", "waits": []}
-    doing = ", ".join(part["phases"])
-    return {**station, "doing": f"{doing}: {part['progress']}" if part["progress"] else doing, "waits": part["waits"]}
+    phases = ", ".join(part["phases"])
+    doing = f"{phases}: {part['progress']}" if part["progress"] else phases
+    return {**station, "doing": doing, "waits": [wait.removeprefix(f"{phases}: ") for wait in part["waits"]]}
