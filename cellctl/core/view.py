@@ -266,7 +266,7 @@ def _part(part: Part, production: Production) -> PartView:
         station=part.stations[-1] if part.stations else "",
         phases=tuple(run.definition.name for run in part.runs.values()),
         progress="; ".join(run.context.progress_text for run in part.runs.values() if run.context.progress_text),
-        waits=tuple(line for run in (*part.runs.values(), *part.late.values()) for line in run.waits_for()),
+        waits=tuple(production.waits_for(part)),
         scrapped=part.scrapped,
         started_ns=part.started_ns,
     )

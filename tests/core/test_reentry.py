@@ -216,7 +216,7 @@ def test_a_phase_is_not_entered_again_while_its_pulse_may_still_be_executed() ->
     bench.advance(0.5)
     (part,) = bench.cell.view().parts
     assert part.phases == ()
-    assert part.waits == ("weld: waits for the answer to laser.fire(time=50)",)
+    assert part.waits == ("weld: waits for the end of its last order",)
     bench.until(State.COMPLETED)
     assert executions(bench) == [1]
 
