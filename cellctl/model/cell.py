@@ -96,7 +96,8 @@ class _Assembly:
                     self._add(wrong, "stations", name, "uses", number)
             self._texts[f"station.{name}.text"] = row.text or {"": name}
             found[name] = Station(name, frozenset(row.uses), plain(row.text or {}) or name)
-        return found
+        wrong_rows = {row for section, row in self._left_out if section == "stations"}
+        return found | {name: Station(name, frozenset(self._devices.names)) for name in wrong_rows}
 
     def _interlocks(self) -> tuple[Interlock, ...]:
         found = []

@@ -62,6 +62,7 @@ class _Builder:
         self._device = device
         self._document = profile.document
         self._file = profile.file
+        self._complete = profile.complete
         self._report = report
         self._parts = DeviceParts()
 
@@ -209,7 +210,7 @@ class _Builder:
         if text is None:
             return None
         place = self._document.at(*path)
-        incomplete = len(self._parts.signals) < len(self._file.signals)
+        incomplete = not self._complete or len(self._parts.signals) < len(self._file.signals)
         known = Known(frozenset(), self._parts.signals, incomplete=frozenset({self._device} if incomplete else ()))
         condition = known.condition(text, place, self._report, device=self._device)
         for name in refs_of(condition) if condition else ():
@@ -220,7 +221,7 @@ class _Builder:
         return condition
 
     def _result(self, signal: str, *path: str) -> str:
-        if signal not in self._file.signals:
+        if signal not in self._file.signals and self._complete:
             hint = did_you_mean(signal, self._file.signals)
             self._wrong(Wrong("E313", f"there is no signal {signal!r} in this profile", hint), *path)
         return f"{self._device}.{signal}"

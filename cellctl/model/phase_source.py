@@ -147,8 +147,23 @@ class SourceCheck:
         elif decorators or (node.args.args and node.args.args[0].arg == "c"):
             decorator = next((each for each in decorators if isinstance(each, ast.Call)), None)
             if decorator is not None:
+                self._decorator(decorator)
                 self._parameters(node)
             ContextCheck(self._file.place, self._known, self._report, self._coroutines).check(node, decorator)
+
+    def _decorator(self, decorator: ast.Call) -> None:
+        """What would be read letter by letter: a text where several names are needed."""
+        for keyword in decorator.keywords:
+            match keyword.arg, keyword.value:
+                case "uses", ast.Constant(value=str(device)) as value:
+                    self._add(value, Wrong("E414", "'uses' is not a list of devices", f"write uses=({device!r},)"))
+                case "faults", ast.Dict(values=values):
+                    for recoveries in values:
+                        if isinstance(recoveries, ast.Constant):
+                            hint = "write faults={'weak_weld': ('retry', 'scrap')}"
+                            self._add(recoveries, Wrong("E414", "these are not the recoveries of a fault", hint))
+                case _:
+                    pass
 
     def _parameters(self, function: ast.AsyncFunctionDef) -> None:
         for argument in function.args.args[1:]:

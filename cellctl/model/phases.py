@@ -111,6 +111,10 @@ def _raised(error: BaseException) -> Wrong:
 
 def _check(definition: PhaseDefinition, source: PhaseSource, known: Known, report: Report) -> None:
     """What the decorator and the parameters say, against the cell."""
+    named = [definition.station or "", *(definition.uses or ()), *definition.faults]
+    if not all(isinstance(name, str) for name in named):
+        report.add(source.place, Wrong("E414", "a name in @phase is not a text", "write names in quotes"))
+        return
     if definition.name in RESERVED:
         wrong = Wrong("E129", f"{definition.name!r} is a word of the procedure", "give the phase another name")
         report.add(source.place, wrong)
@@ -133,11 +137,16 @@ def _check(definition: PhaseDefinition, source: PhaseSource, known: Known, repor
 
 def _check_parameter(parameter: Parameter, source: PhaseSource, report: Report) -> None:
     place = source.parameter(parameter.name)
+    bounds = [bound for bound in (parameter.low, parameter.high) if bound is not None]
+    if not isinstance(parameter.unit, str) or not all(isinstance(bound, int | float) for bound in bounds):
+        hint = "write param('W', 1200, 1600), or param(lo=1, hi=96) without a unit"
+        report.add(place, Wrong("E415", f"the bounds of {parameter.name} are not two numbers after a unit", hint))
+        return
     try:
         known_unit(parameter.unit)
     except Wrong as wrong:
         report.add(place, Wrong("E415", wrong.message, wrong.hint))
-    if parameter.low is not None and parameter.high is not None and parameter.low > parameter.high:
+    if bounds != sorted(bounds):
         above = f"{parameter.name}: the lower bound is above the upper one"
         report.add(place, Wrong("E415", above, "exchange lo and hi"))
     elif parameter.default is not None and (problem := parameter.problem(parameter.default)):

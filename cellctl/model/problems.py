@@ -66,26 +66,27 @@ class Place:
 
 
 class Report:
-    """The problems found so far, each once. A code that begins with W is a warning."""
+    """The problems found so far, each once. A code that begins with W is a warning.
+
+    `errors` counts how often an error was told, so that a part can see whether anything in it is wrong, even if
+    another part that shares a file with it has told so before.
+    """
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, int, int, str], Problem] = {}
+        self.errors = 0
 
     def add(self, place: Place, wrong: Wrong) -> None:
         """Note that `wrong` is the matter at `place`."""
         key = (str(place.file), place.line, place.column, wrong.code)
         severity = "warning" if wrong.code.startswith("W") else "error"
+        self.errors += severity == "error"
         self._found.setdefault(key, Problem(*key, severity, wrong.message, wrong.hint))
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """All that was found, by file and line."""
         return tuple(self._found[key] for key in sorted(self._found))
-
-    @property
-    def errors(self) -> int:
-        """How many errors there are."""
-        return sum(problem.severity == "error" for problem in self._found.values())
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
@@ -94,5 +95,5 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     if near := difflib.get_close_matches(word, names, 1) or [name for name in names if name.lower() == word.lower()]:
         return f"did you mean {near[0]!r}?"
     if otherwise or not names:
-        return otherwise
+        return otherwise or "there are none yet"
     return f"there are: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"

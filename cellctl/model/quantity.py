@@ -4,12 +4,13 @@ The rule kept here: a number is never guessed. Without its unit, with a wrong on
 that proposes what to write. The annotated types at the end put these readers into the shapes of the files.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from cellctl.core.signal import Value
 from cellctl.core.units import UNITS, UnitError, convert, dimension_of, duration_ns, parse_quantity
@@ -210,6 +211,8 @@ def known_unit(value: str) -> str:
 
 def _number(text: str) -> float:
     number = float(text)
+    if not math.isfinite(number):
+        raise Wrong("E108", f"{text} is not a finite number", "write a smaller number")
     return int(number) if number.is_integer() and re.fullmatch(r"[+-]?\d+", text) else number
 
 
@@ -226,6 +229,8 @@ def _shown(value: object) -> str:
 
 
 Duration = Annotated[int, BeforeValidator(read_duration), WithJsonSchema({"type": "string", "examples": ["80 ms"]})]
+#: A length of time in which something must happen: never zero.
+Period = Annotated[Duration, Field(gt=0)]
 Range = Annotated[
     Bounds, BeforeValidator(read_bounds), WithJsonSchema({"type": ["string", "number"], "examples": ["1300..1550 W"]})
 ]

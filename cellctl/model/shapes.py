@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema
 from cellctl.core.messages import CommandClass
 from cellctl.core.signal import Value
 from cellctl.model.problems import Wrong, did_you_mean
-from cellctl.model.quantity import AmountText, Duration, Id, Name, Range, Unit, Words
+from cellctl.model.quantity import AmountText, Duration, Id, Name, Period, Range, Unit, Words
 from cellctl.model.shape import Shape, read_version
 from cellctl.model.yaml_source import Secret
 
@@ -162,7 +162,7 @@ class SignalRow(Sourced):
     unit: Unit = ""
     read: str | None = None
     write: str | None = None
-    every: Duration = 1_000_000_000
+    every: Period = 1_000_000_000
     scale: float = 1.0
     offset: float = 0.0
     range: Range | None = None
@@ -170,7 +170,7 @@ class SignalRow(Sourced):
     safe: AmountText | None = None
     verify: AmountText | None = None
     latch: Literal["rising", "falling"] | None = None
-    stale: Duration | None = None
+    stale: Period | None = None
 
 
 class ArgumentRow(Shape):
@@ -188,7 +188,7 @@ class CommandRow(Sourced):
     """One command of a device: when it is done, how often it may be sent, what it answers."""
 
     command_class: Class = Field(alias="class")
-    timeout: Duration
+    timeout: Period
     parameters: dict[Name, ArgumentRow] = {}
     until: str | None = None
     probe: str | None = None

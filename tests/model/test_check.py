@@ -1,0 +1,173 @@
+"""The doors of the model: check, load, find_cell, simulated, schemas, drivers."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cellctl.core.packml import Mode, State
+from cellctl.model import SCHEMAS, DriverMissing, FilesInvalid, check, driver_for, find_cell, json_schema, load
+
+CELL = Path(__file__).parents[2] / "recipes" / "battery-module"
+
+
+@pytest.fixture
+def cell(tmp_path: Path) -> Path:
+    """A copy of the bundled cell."""
+    return Path(shutil.copytree(CELL, tmp_path / "cell", ignore=shutil.ignore_patterns("__pycache__")))
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    """Replace the only occurrence of a text."""
+    text = file.read_text("utf-8")
+    assert text.count(old) == 1, old
+    file.write_text(text.replace(old, new), "utf-8")
+
+
+def codes(path: Path) -> set[str]:
+    """The codes that a check gives."""
+    return {problem.code for problem in check(path).problems}
+
+
+def test_a_cell_is_found_by_name_folder_and_file():
+    assert find_cell("battery-module") == find_cell(CELL) == CELL
+    assert find_cell(CELL / "recipes" / "module-12s.yaml") == CELL
+
+
+def test_an_unknown_cell_is_told_with_what_was_meant(tmp_path: Path):
+    with pytest.raises(FilesInvalid) as told:
+        find_cell("batery-module")
+    assert told.value.problems[0].code == "E201"
+    assert "battery-module" in told.value.problems[0].hint
+    assert codes(tmp_path) == {"E201"}
+    assert codes(tmp_path / "nothing") == {"E201"}
+
+
+def test_load_gives_what_the_core_and_the_drivers_need():
+    model = load(CELL)
+    assert model.timezone == "Europe/London"
+    assert set(model.devices) == {"plc", "robot", "grip", "laser", "eol", "meter"} == set(model.models)
+    equipment = model.equipment
+    assert equipment.name == "Battery modules 1"
+    assert equipment.states[State.RESETTING] == ("home_all",)
+    assert set(equipment.recipes) == {"module-12s", "module-8s"}
+    assert equipment.stations["weld"].uses == {"robot", "grip", "plc", "laser"}
+    assert [interlock.reaction for interlock in equipment.interlocks] == ["abort", "hold", "suspend"]
+    assert equipment.alarms[0].shelve_ns == 7_200_000_000_000
+    assert model.texts["interlock.guard.do"]["cy"].startswith("Caewch")
+    assert model.texts["recipe.module-12s.weld_power.label"] == {"en": "Weld power", "cy": "Pŵer weldio"}
+    assert model.texts["recipe.module-12s.changeover.2.text"]["en"] == "Fit clamp plate F-12S."
+
+
+def test_load_raises_with_every_problem(cell: Path):
+    edit(cell / "cell.yaml", "else: abort", "else: pause")
+    edit(cell / "recipes" / "module-12s.yaml", 'version: "7"', "version: 7")
+    edit(cell / "profiles" / "bm1-plc.yaml", "unit: bar", "unit: baar")
+    edit(cell / "phases" / "module.py", "    await c.grip.activate()", "    c.grip.activate()")
+    with pytest.raises(FilesInvalid) as told:
+        load(cell)
+    assert {problem.code for problem in told.value.problems} == {"E125", "E124", "E132", "E404"}
+    assert "cell.yaml:29:11: error E125" in str(told.value)
+
+
+def test_a_broken_profile_does_not_make_its_names_unknown(cell: Path):
+    edit(cell / "profiles" / "bm1-plc.yaml", "protocol: opcua", "protocol opcua")
+    assert codes(cell) == {"E109"}
+
+
+def test_simulated_devices_are_marked_and_need_no_password():
+    model = load(CELL).simulated({"laser": "tcp://127.0.0.1:4001"})
+    assert model.devices["laser"].address == "tcp://127.0.0.1:4001"
+    assert model.devices["laser"].simulated
+    assert not model.devices["plc"].simulated
+    assert model.equipment.simulated == {"laser"}
+
+
+def test_a_profile_in_no_cell_is_checked_alone(tmp_path: Path):
+    file = tmp_path / "oven.yaml"
+    file.write_text(
+        "cellctl: 1\nprofile: {id: oven, version: 1, protocol: modbus}\n"
+        "signals:\n  temp: {type: float, unit: degC, range: 20..0, read: input 1 int16}\n"
+    )
+    (problem,) = check(file).problems
+    assert (problem.line, problem.column, problem.code) == (4, 42, "E134")
+
+
+def test_modes_and_energy_and_oee(cell: Path):
+    edit(
+        cell / "cell.yaml",
+        "\ninterlocks:",
+        "\nmodes: {manual: {disabled: [holding, held, unholding]}}\n"
+        "oee: {short_stop: 20 s, reasons: [tool, material]}\n"
+        "energy: {meter: meter.import_energy, co2: 0.18 kgCO2e/kWh, source: 2026}\ninterlocks:",
+    )
+    assert codes(cell) == {"E124"}
+    edit(cell / "cell.yaml", "source: 2026", 'source: "2026"')
+    model = load(cell)
+    assert State.SUSPENDED not in model.equipment.modes[Mode.MANUAL].disabled
+    assert State.HELD in model.equipment.modes[Mode.MANUAL].disabled
+    assert model.oee is not None
+    assert (model.oee.short_stop_ns, model.oee.reasons) == (20_000_000_000, ("tool", "material"))
+    assert model.energy is not None
+    assert model.energy.co2_per_kwh == 0.18
+
+
+def test_checking_leaves_nothing_in_the_folder(cell: Path):
+    before = sorted(cell.rglob("*"))
+    assert check(cell).problems == ()
+    assert sorted(cell.rglob("*")) == before
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_schemas_are_json_and_name_the_keys(kind: str):
+    schema = json.loads(json.dumps(json_schema(kind)))
+    assert "cellctl" in schema["properties"]
+    assert schema["additionalProperties"] is (kind == "profile")
+    assert kind != "cell" or "else" in schema["$defs"]["InterlockRow"]["properties"]
+
+
+def test_a_missing_driver_says_what_there_is():
+    with pytest.raises(DriverMissing) as told:
+        driver_for("modbuss")
+    assert "modbus" in told.value.hint
+    assert callable(driver_for("modbus"))
+
+
+class TestSecrets:
+    """`!secret name` in cell.yaml."""
+
+    @pytest.fixture
+    def secretive(self, cell: Path) -> Path:
+        old = 'at: "opc.tcp://10.20.1.10:4840"'
+        edit(cell / "cell.yaml", old, f"{old}, user: plc, password: !secret plc_pw")
+        return cell
+
+    def test_checking_needs_none(self, secretive: Path):
+        assert check(secretive).problems == ()
+        assert repr(load(secretive).devices["plc"].password) == "!secret plc_pw"
+
+    def test_running_reads_the_file_of_its_owner(self, secretive: Path, tmp_path: Path):
+        secret = tmp_path / "secrets" / "plc_pw"
+        secret.parent.mkdir()
+        secret.write_text("s3cret\n")
+        secret.chmod(0o600)
+        device = load(secretive, state=tmp_path).devices["plc"]
+        assert device.password == "s3cret"
+        assert "s3cret" not in repr(device) + repr(device.password)
+        secret.chmod(0o644)
+        with pytest.raises(FilesInvalid, match="E212"):
+            load(secretive, state=tmp_path)
+
+    def test_running_reads_the_credentials_of_the_service(
+        self, secretive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        (tmp_path / "plc_pw").write_text("from systemd")
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", os.fspath(tmp_path))
+        assert load(secretive, state=tmp_path).devices["plc"].password == "from systemd"
+
+    def test_a_missing_one_is_told_unless_the_device_is_simulated(self, secretive: Path, tmp_path: Path):
+        with pytest.raises(FilesInvalid, match="E211"):
+            load(secretive, state=tmp_path)
+        assert load(secretive, state=tmp_path, simulated={"plc"}).devices["plc"].password == "plc_pw"
