@@ -45,7 +45,6 @@ class Lx2:
         timers_ns += [self._shot[2]] if self._shot else []
         outputs = {
             "on": self._on,
-            "on": self._on,
             "firing": self._shot is not None,
             "shots": self._shots,
             "peak": self._last[1],
