@@ -75,14 +75,15 @@ class Changeover:
             self._routine.answer(done)
         if (value := self._orders.pop(done.id, None)) is None:
             return
-        value.found = done.result.get("read_back", self._site.image.read(value.signal).value)
-        if done.outcome is Outcome.CONFIRMED:
-            value.found = done.result.get("read_back", value.wanted)
+        read_back = done.result.get("read_back")
+        if read_back is not None:
+            value.found = converted(read_back, self._site.equipment.signals[value.signal].unit, value.unit)
+        if done.outcome is Outcome.CONFIRMED and read_back is not None:
             value.state = "equal"
-        else:
-            value.state = "different" if "read_back" in done.result else "failed"
-            found = f"found {value.found}" if value.state == "different" else done.reason or done.outcome.value
-            self._fail(f"{value.parameter}: wanted {value.wanted} {value.unit}".rstrip() + f", {found}")
+            return
+        value.state = "failed" if read_back is None else "different"
+        found = done.reason or "it was not read back" if read_back is None else f"found {value.found}"
+        self._fail(f"{value.parameter}: wanted {value.wanted} {value.unit}".rstrip() + f", {found}")
 
     def lose(self, device: str, reason: str) -> None:
         """A device is gone."""
@@ -162,8 +163,10 @@ class Changeover:
         ]
         for value in self.downloads:
             target = self._site.equipment.signals[value.signal]
-            sent = (
-                value.wanted if isinstance(value.wanted, str | bool) else convert(value.wanted, value.unit, target.unit)
-            )
-            order = self._site.outbox.write(value.signal, sent, WRITE_TIMEOUT_NS)
-            self._orders[order] = value
+            sent = converted(value.wanted, value.unit, target.unit)
+            self._orders[self._site.outbox.write(value.signal, sent, WRITE_TIMEOUT_NS)] = value
+
+
+def converted(value: Value, unit: str, to: str) -> Value:
+    """`value` of `unit` in the unit `to`; texts and bools have none."""
+    return value if isinstance(value, str | bool) else convert(value, unit, to)

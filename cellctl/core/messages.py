@@ -60,7 +60,10 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The answer to the Write or Call with the same `id`; `result` as the device answered, by name."""
+    """The answer to the Write or Call with the same `id`; `result` as the device answered, by name.
+
+    The result of a Write holds `read_back`, the value that the device then told, if the signal is to be verified.
+    """
 
     id: int
     outcome: Outcome

@@ -50,6 +50,7 @@ async def test_a_write_is_confirmed_by_reading_back(rig: Rig, link: RecordingLin
     async with Running(rig.driver(), link):
         answer = await link.set("setpoint", 80.0)
         assert (answer.outcome, answer.reason) == (Outcome.CONFIRMED, "")
+        assert answer.result == {"read_back": 80.0}
         assert link.last["setpoint"].value == 80.0
         await link.set("setpoint", 10.0)
 
@@ -58,7 +59,7 @@ async def test_a_write_that_has_no_effect_is_unknown(rig: Rig, link: RecordingLi
     async with Running(rig.driver(), link):
         answer = await link.set("clamped", 9.0)
     assert answer.outcome is Outcome.UNKNOWN
-    assert answer.reason == "wrote 9.0, reads 5.0"
+    assert (answer.reason, answer.result) == ("wrote 9.0, reads 5.0", {"read_back": 5.0})
 
 
 async def test_what_the_device_or_the_range_forbids_is_refused(rig: Rig, link: RecordingLink) -> None:

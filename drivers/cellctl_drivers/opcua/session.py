@@ -173,8 +173,7 @@ class Session:
         if target is None or target.write is None:
             raise OrderError(Outcome.NOT_SENT, f"{order.signal} cannot be written")
         await self._write(target.write, target.reading.raw(order.value))
-        await verify(target.reading, order.value, partial(self._refresh, target))
-        return {}
+        return await verify(target.reading, order.value, partial(self._refresh, target))
 
     async def _refresh(self, target: Target) -> Sample:
         nodeid = self._nodeid(target.read) if target.read is not None else None

@@ -98,8 +98,7 @@ class Session:
             await self._tell(text)
         else:
             await self._ask(text, target.ack)
-        await verify(target.reading, order.value, partial(self._refresh, target))
-        return {}
+        return await verify(target.reading, order.value, partial(self._refresh, target))
 
     async def _refresh(self, target: Target) -> Sample:
         assert target.read is not None

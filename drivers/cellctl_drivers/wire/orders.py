@@ -21,11 +21,12 @@ class Performer(Protocol):
 
 
 class OrderError(Exception):
-    """The order was not confirmed: what became of it, and why, in words for a person."""
+    """The order was not confirmed: what became of it, why, in words for a person, and what was read, if anything."""
 
-    def __init__(self, outcome: Outcome, reason: str) -> None:
+    def __init__(self, outcome: Outcome, reason: str, result: Mapping[str, Value] | None = None) -> None:
         super().__init__(reason)
         self.outcome = outcome
+        self.result = result
 
 
 class SilenceError(Exception):
@@ -50,7 +51,7 @@ async def fulfil(link: Link, order: Order, performer: Performer) -> None:
             case _:
                 assert_never(order)
     except OrderError as problem:
-        link.done(order, problem.outcome, reason=str(problem))
+        link.done(order, problem.outcome, problem.result, str(problem))
     except RefusalError as refusal:
         link.done(order, Outcome.REFUSED, reason=str(refusal))
     except SilenceError as silence:

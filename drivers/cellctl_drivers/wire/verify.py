@@ -4,7 +4,7 @@ The rule kept here: a write is confirmed by what the device then says of the sig
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from cellctl.driver import Outcome, Sample, Value
 from cellctl_drivers.wire.orders import OrderError, RefusalError
@@ -15,10 +15,13 @@ SETTLE_S = 0.4
 _AGAIN_S = 0.04
 
 
-async def verify(reading: Reading, wanted: Value, read: Callable[[], Awaitable[Sample]]) -> None:
-    """Return when `read` shows `wanted`; OrderError (unknown) if it does not within SETTLE_S. No `verify`: at once."""
+async def verify(reading: Reading, wanted: Value, read: Callable[[], Awaitable[Sample]]) -> Mapping[str, Value]:
+    """What was read back, as `read_back`, once it is what was `wanted`; nothing for a signal without `verify`.
+
+    OrderError (unknown) with what was read if it differs for SETTLE_S.
+    """
     if reading.signal.verify is None:
-        return
+        return {}
     loop = asyncio.get_running_loop()
     end = loop.time() + SETTLE_S
     while True:
@@ -26,9 +29,10 @@ async def verify(reading: Reading, wanted: Value, read: Callable[[], Awaitable[S
             sample = await read()
         except RefusalError as refusal:
             raise OrderError(Outcome.UNKNOWN, f"wrote {wanted}, but it cannot be read back: {refusal}") from refusal
+        found = {} if sample.value is None else {"read_back": sample.value}
         if reading.confirms(wanted, sample):
-            return
+            return found
         if loop.time() >= end:
-            found = f"reads {sample.value}" + (f" ({sample.reason})" if sample.reason else "")
-            raise OrderError(Outcome.UNKNOWN, f"wrote {wanted}, {found}")
+            reads = f"reads {sample.value}" + (f" ({sample.reason})" if sample.reason else "")
+            raise OrderError(Outcome.UNKNOWN, f"wrote {wanted}, {reads}", found)
         await asyncio.sleep(_AGAIN_S)
