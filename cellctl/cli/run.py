@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 SPEED = click.FloatRange(0.01, 100)
 
+#: The file in the state folder that tells where the simulated devices of a running cell listen.
+SIMULATION = "simulation.json"
+
 #: How long the simulated devices may take until all of them listen: the OPC UA server needs some seconds.
 SIM_START_S = 60
 
@@ -54,7 +57,9 @@ def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str)
         model = _loaded(folder, state, simulated_ids)
         if simulated_ids:
             say("Starting the simulated devices ...")
-            model = model.simulated(stack.enter_context(simulators(folder, simulated_ids, speed)))
+            told = stack.enter_context(simulators(folder, simulated_ids, speed))
+            model = model.simulated({one["id"]: one["at"] for one in told["devices"]})
+            stack.enter_context(_known(told, state))
         name = f"{model.equipment.name} ({model.equipment.id})"
         log = stack.enter_context(_log(state)) if sys.stderr.isatty() else sys.stderr
         try:
@@ -109,8 +114,8 @@ def checked(cell: str) -> tuple[Path, "CellModel"]:
 
 
 @contextmanager
-def simulators(folder: Path, devices: Sequence[str], speed: float) -> Iterator[dict[str, str]]:
-    """The simulated devices as a child process; where each listens. They end with this process, however it ends."""
+def simulators(folder: Path, devices: Sequence[str], speed: float) -> Iterator[dict[str, Any]]:
+    """The simulated devices as a child process, and what it announced. It ends with this process, however it ends."""
     from cellctl.runtime.children import tie_to
 
     parent = os.getpid()
@@ -123,9 +128,24 @@ def simulators(folder: Path, devices: Sequence[str], speed: float) -> Iterator[d
         preexec_fn=lambda: tie_to(parent),
     )
     try:
-        yield {one["id"]: one["at"] for one in _announced(process)["devices"]}
+        yield _announced(process)
     finally:
         end(process, SIM_END_S)
+
+
+@contextmanager
+def _known(told: dict[str, Any], state: Path) -> Iterator[None]:
+    """Where the simulated devices listen, in the state folder, for whoever wants to speak to them as well."""
+    note = state / SIMULATION
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps(told))
+    except OSError as error:
+        raise Failure(f"The state folder {state} cannot be written: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
 
 
 def end(process: "subprocess.Popen[bytes]", limit_s: float) -> None:
