@@ -54,7 +54,17 @@ def producing(**changes: object) -> View:
         "why": (),
         "parts": (
             PartView("job-1-0008", "job-1", "module-12s", "weld", ("weld_busbars",), "point 7 of 24", (), False, 1),
-            PartView("job-1-0009", "job-1", "module-12s", "load", (), "", ("place_module: waits for weld",), False, 2),
+            PartView(
+                "job-1-0009",
+                "job-1",
+                "module-12s",
+                "load",
+                (),
+                "",
+                ("place_module: waits for eol.measure(time=2,voltage=500)",),
+                False,
+                2,
+            ),
         ),
         "stations": (
             StationView("load", "Load", "job-1-0009"),

@@ -61,7 +61,7 @@ async def test_a_held_cell_says_why_and_what_may_be_chosen(gateway: httpx.AsyncC
 async def test_stations_tell_what_is_done_with_their_part(gateway: httpx.AsyncClient) -> None:
     load, weld, test = (await gateway.get("cell")).json()["stations"]
     assert (weld["part"], weld["doing"]) == ("job-1-0008", "weld_busbars: point 7 of 24")
-    assert load["waits"] == ["place_module: waits for weld"]
+    assert load["waits"] == ["place_module: waits for eol.measure(time=2,voltage=500)"]
     assert (test["part"], test["doing"]) == ("", "")
 
 

@@ -25,6 +25,8 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+STICKING_OUT = """[...document.querySelectorAll("section li, .command, .state")]
+    .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.textContent)"""
 PANELS = [(1280, 800), (1024, 600), (1920, 1080)]
 
 
@@ -133,6 +135,7 @@ async def test_it_fits_every_panel_in_every_state(page: Page, control: FakeContr
             await expect(page.locator(".simulated")).to_have_count(int(view.simulated))
             size = await page.evaluate("[document.body.scrollWidth, document.body.scrollHeight]")
             assert size == [width, height]
+            assert await page.evaluate(STICKING_OUT) == []
             for box in await page.locator(".command, .choices button").evaluate_all(
                 "all => all.map(e => e.getBoundingClientRect().toJSON())"
             ):

@@ -27,8 +27,6 @@ const TEXTS = {
     nothing_waits: "Nothing stands in the way.",
     alarm: "Alarm",
     choose: "Choose",
-    changeover: (recipe) => `Changeover to ${recipe}`,
-    changeover_step: (step, steps) => `Step ${step} of ${steps}`,
     hold_to_press: "Hold 1 s",
     sending: (command) => `${command}: sending …`,
     accepted: (command, text) => (text ? `${command}: ${text}` : `${command}: accepted`),
