@@ -55,8 +55,8 @@ SIGNALS = {
         Signal("laser.peak", "float", "W"),
         Signal("plc.clamp", "bool", writable=True, verify=0, safe=None),
         Signal("plc.horn", "bool", writable=True, safe=False),
-        Signal("plc.name", "text", writable=True),
-        Signal("plc.count", "int", writable=True),
+        Signal("plc.name", "text", writable=True, verify=0),
+        Signal("plc.count", "int", writable=True, verify=0),
     )
 }
 COMMANDS = {
@@ -196,6 +196,11 @@ class Bench:
 
     def fire(self, command: Command) -> Reply:
         return self.ask(Operate(command))
+
+    def fire_effects(self, command: Command) -> list[Effect]:
+        """Fire a command; all that the turn decided."""
+        self._requests += 1
+        return self.step(Request(f"q{self._requests}", Operate(command), "anna", "test"))
 
     def produce(self, quantity: int = 1, seconds: float = 0) -> None:
         """Load recipe `r`, order parts, set the cell going, and let `seconds` pass in Execute."""
