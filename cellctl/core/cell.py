@@ -205,7 +205,7 @@ class Cell:
 
     def _change_over(self) -> None:
         changeover = self.changeover
-        if changeover is None or changeover.done:
+        if changeover is None or self.production.loaded is not None:
             return
         if self.state not in _CHANGEOVER_IN:
             self._cancel_changeover("the cell left the state for it")
