@@ -59,17 +59,16 @@ def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str)
             say("Starting the simulated devices ...")
             told = stack.enter_context(simulators(folder, simulated_ids, speed))
             model = model.simulated({one["id"]: one["at"] for one in told["devices"]})
-            stack.enter_context(_known(told, state))
         name = f"{model.equipment.name} ({model.equipment.id})"
         log = stack.enter_context(_log(state)) if sys.stderr.isatty() else sys.stderr
+
+        def ready() -> None:  # the state folder is ours now
+            if simulated_ids:
+                stack.enter_context(_known(told, state))
+            click.echo(f"{name} runs{f' on {url}' if url else ''}")
+
         try:
-            control.run(
-                model,
-                state=state,
-                children=children,
-                ready=lambda: click.echo(f"{name} runs{f' on {url}' if url else ''}"),
-                log=log,
-            )
+            control.run(model, state=state, children=children, ready=ready, log=log)
         except (StateError, JournalError) as error:
             raise Failure(str(error)) from error
 
@@ -138,11 +137,7 @@ def _known(told: dict[str, Any], state: Path) -> Iterator[None]:
     """Where the simulated devices listen, in the state folder, for whoever wants to speak to them as well."""
     note = state / SIMULATION
     try:
-        state.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps(told))
-    except OSError as error:
-        raise Failure(f"The state folder {state} cannot be written: {error.strerror}.") from error
-    try:
+        note.write_text(json.dumps(told), encoding="utf-8")
         yield
     finally:
         note.unlink(missing_ok=True)

@@ -3,10 +3,10 @@
 import json
 import os
 import re
-import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -34,10 +34,13 @@ class Program:
         )
 
     def line(self, stream: str = "stdout") -> str:
-        """The next line that it prints."""
-        pipe = getattr(self.process, stream)
-        assert select.select([pipe], [], [], START_S)[0], "it prints nothing"
-        return str(pipe.readline())
+        """The next line that it prints; a program that prints nothing is killed, and the line is empty."""
+        limit = threading.Timer(START_S, self.process.kill)
+        limit.start()
+        line = str(getattr(self.process, stream).readline())
+        limit.cancel()
+        limit.join()
+        return line
 
     def end(self, number: int = signal.SIGINT) -> tuple[int, str, str]:
         """Its exit code after the signal, and the rest of what it printed."""
@@ -95,8 +98,9 @@ def test_demo_makes_parts_and_leaves_nothing(start: Callable[..., Program], fold
     assert len(json.loads(run("part", serial, "--json", "--url", page).out)["records"]) == 26
     children = family(program.process.pid)
     assert len(children) == 3
-    second = run("run", "battery-module", "--http", "off", "--state", str(folder))
+    second = run("run", "battery-module", "--sim", "meter", "--http", "off", "--state", str(folder))
     assert (second.code, "A cell is already running" in second.err) == (1, True)
+    assert len(json.loads((folder / "simulation.json").read_text())["devices"]) == 6
     code, _, err = program.end()
     assert (code, err.splitlines()[-1]) == (0, "Ending the demo ...")
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
