@@ -208,7 +208,7 @@ class Cell:
         if changeover is None or self.production.loaded is not None:
             return
         if self.state not in _CHANGEOVER_IN:
-            self._cancel_changeover("the cell left the state for it")
+            self._cancel_changeover(changeover, "the cell left the state for it")
             return
         changeover.advance()
         if changeover.done:
@@ -216,11 +216,10 @@ class Cell:
             self.production.load(recipe)
             self.outbox.note("recipe", recipe=recipe.id, version=recipe.version, hash=recipe.hash)
 
-    def _cancel_changeover(self, reason: str) -> None:
-        if self.changeover is not None:
-            self.changeover.close()
-            self.outbox.note("changeover.cancelled", recipe=self.changeover.recipe.id, reason=reason)
-            self.changeover = None
+    def _cancel_changeover(self, changeover: Changeover, reason: str) -> None:
+        changeover.close()
+        self.outbox.note("changeover.cancelled", recipe=changeover.recipe.id, reason=reason)
+        self.changeover = None
 
     # --- requests -----------------------------------------------------------------------------------------------
 
@@ -261,7 +260,7 @@ class Cell:
             case CancelChangeover():
                 if self.changeover is None or self.changeover.done:
                     return "no changeover is in work"
-                self._cancel_changeover(f"cancelled by {request.by or request.via or 'request'}")
+                self._cancel_changeover(self.changeover, f"cancelled by {request.by or request.via or 'request'}")
                 return None
             case Recover(question, choice):
                 return self.production.recover(question, choice)

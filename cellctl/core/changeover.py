@@ -6,6 +6,7 @@ and found equal; until then no recipe is loaded at all.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import assert_never
 
 from cellctl.core.condition import Watch
 from cellctl.core.context import WRITE_TIMEOUT_NS
@@ -130,6 +131,8 @@ class Changeover:
                 self._download()
             case FirstArticle():
                 pass
+            case _ as step:
+                assert_never(step)
 
     def _step_done(self) -> bool:
         match self.steps[self.index]:

@@ -121,7 +121,7 @@ class PhaseRun:
                 return deadline_ns
             case ForCondition(watch=watch, deadline_ns=limit_ns):
                 return min((at for at in (limit_ns, watch.wake_at) if at is not None), default=None)
-            case ForAnswer() | None:
+            case _:
                 return None
 
     def advance(self) -> None:
@@ -183,8 +183,8 @@ class PhaseRun:
                 yield f"{name}: waits {duration_text(max(0, deadline_ns - now))}"
             case ForAnswer():
                 yield f"{name}: waits for a decision"
-            case None:
-                pass
+            case _:
+                return
 
     # --- driving ------------------------------------------------------------------------------------------------
 
@@ -262,11 +262,8 @@ class PhaseRun:
             case ForTime(deadline_ns):
                 if now >= deadline_ns:
                     self._resume(None)
-            case ForAnswer(wish, key):
-                if key in self._progress.answers:
-                    self._decided(wish, key)
-            case None:
-                pass
+            case ForAnswer(wish, key) if key in self._progress.answers:
+                self._decided(wish, key)
         return self.wait is None
 
     def _look_at(self, wait: ForCondition) -> None:

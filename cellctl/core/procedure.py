@@ -94,7 +94,7 @@ def complete(step: Step, finished: Collection[str], path: str = "") -> bool:
         case With():
             return complete(step.do, finished, _join(here, "do"))
         case ForEach():
-            raise ValueError("a for_each is unrolled before the procedure is walked")
+            return False
         case _:
             assert_never(step)
 
@@ -139,13 +139,11 @@ def _front(step: Step, finished: Collection[str], path: str) -> Iterator[tuple[s
 
 
 def _resolved(step: Step, values: Mapping[str, Value]) -> Iterator[Step]:
-    match step:
-        case Sequence():
-            yield resolve(step, values)
-            return
-        case PhaseStep() | Parallel() | With() | ForEach():
-            if step.when is not None and not values[step.when.name]:
-                return
+    if isinstance(step, Sequence):
+        yield resolve(step, values)
+        return
+    if step.when is not None and not values[step.when.name]:
+        return
     match step:
         case PhaseStep():
             yield replace(step, parameters={name: _value(each, values) for name, each in step.parameters.items()})

@@ -273,7 +273,7 @@ class Production:
                 self._leave(part, path)
                 if isinstance(run.ended, PhaseFault):
                     self.recovery.faulted(part, path, steps[path], run.ended)
-                elif run.ended:
+                else:
                     self._finish(part, path, run)
         return moved
 
