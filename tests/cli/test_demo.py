@@ -98,8 +98,9 @@ def test_demo_makes_parts_and_leaves_nothing(start: Callable[..., Program], fold
     assert len(json.loads(run("part", serial, "--json", "--url", page).out)["records"]) == 26
     children = family(program.process.pid)
     assert len(children) == 3
-    second = run("run", "battery-module", "--sim", "meter", "--http", "off", "--state", str(folder))
-    assert (second.code, "A cell is already running" in second.err) == (1, True)
+    argv = [*CELLCTL, "run", "battery-module", "--sim", "meter", "--http", "off", "--state", str(folder)]
+    second = subprocess.run(argv, capture_output=True, text=True, timeout=START_S)
+    assert (second.returncode, "A cell is already running" in second.stderr) == (1, True)
     assert len(json.loads((folder / "simulation.json").read_text())["devices"]) == 6
     code, _, err = program.end()
     assert (code, err.splitlines()[-1]) == (0, "Ending the demo ...")
