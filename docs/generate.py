@@ -96,7 +96,7 @@ def error_codes() -> str:
 def units() -> str:
     """The units, by what they measure."""
     of: dict[str, list[str]] = {}
-    for unit in sorted(UNITS - {""}, key=lambda unit: (dimension_of(unit), unit.lower())):
+    for unit in sorted(UNITS - {""}, key=lambda unit: (dimension_of(unit), unit.lower(), unit)):
         of.setdefault(dimension_of(unit), []).append(f"`{unit}`")
     return _page(
         "Units",
@@ -108,14 +108,14 @@ def units() -> str:
 
 def cli() -> str:
     """Every command of the command line, with its own help."""
-    context = click.Context(cellctl)
+    context = click.Context(cellctl, info_name="cellctl", **cellctl.context_settings)
     blocks = []
     for heading, names in COMMAND_LINE.items():
         blocks.append(f"## {heading}")
         for name in names:
             command = cellctl.get_command(context, name)
             assert command is not None
-            blocks += _command(command, f"cellctl {name}")
+            blocks += _command(command, context, name)
     return _page(
         "The command line",
         "Results go to stdout, progress and errors to stderr. With `--json` a command prints one document that names"
@@ -137,15 +137,15 @@ def cli() -> str:
     )
 
 
-def _command(command: click.Command, path: str) -> list[str]:
-    context = click.Context(command, info_name=path, terminal_width=100)
-    text = command.get_help(context).replace("Usage: ", "", 1)
-    blocks = [f"### {path}", f"```\n{text}\n```"]
+def _command(command: click.Command, parent: click.Context, name: str) -> list[str]:
+    context = click.Context(command, parent, name, terminal_width=100)
+    text = command.get_help(context).removeprefix("Usage: ")
+    blocks = [f"### {context.command_path}", f"```\n{text}\n```"]
     if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
+        for inner_name in command.list_commands(context):
+            inner = command.get_command(context, inner_name)
             assert inner is not None
-            blocks += _command(inner, f"{path} {name}")
+            blocks += _command(inner, context, inner_name)
     return blocks
 
 

@@ -1,7 +1,8 @@
 """What holds for every test: nothing is left behind.
 
-The rule kept here: a test that leaves a task, a thread, an open file, socket or pty, or a child process behind fails,
-whatever else it proved. What belongs to a fixture of a wider scope was there before the test and may stay.
+The rule kept here: a test that leaves a task, a thread, an open file, socket or pty, a child process, or another
+priority behind fails, whatever else it proved. What belongs to a fixture of a wider scope was there before the test and
+may stay.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -28,16 +30,18 @@ class Belongings:
     threads: frozenset[str]
     files: frozenset[str]
     children: frozenset[str]
+    scheduling: frozenset[str]
 
     @classmethod
     def now(cls) -> "Belongings":
         """Look at the process."""
         threads = frozenset(f"thread {thread.name} ({thread.ident})" for thread in threading.enumerate())
-        return cls(threads, frozenset(_files()), frozenset(_children()))
+        scheduling = f"the priority {os.sched_getscheduler(0)}/{os.sched_getparam(0).sched_priority}"
+        return cls(threads, frozenset(_files()), frozenset(_children()), frozenset({scheduling}))
 
     def beyond(self, before: "Belongings") -> list[str]:
         """What is here that was not there `before`."""
-        return sorted((self.threads - before.threads) | (self.files - before.files) | (self.children - before.children))
+        return sorted(chain.from_iterable(getattr(self, name) - getattr(before, name) for name in self.__slots__))
 
 
 @pytest.hookimpl(tryfirst=True)
