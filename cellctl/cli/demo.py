@@ -58,7 +58,8 @@ def demo(http: str, opcua: str | None, speed: float, state: Path | None, no_brow
     """Show a simulated cell at work on a web page, until Ctrl-C."""
     if opcua is not None:
         say(OPCUA_LATER)
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have started us with SIGINT ignored
+        signal.signal(number, _end)
     with _folder(state) as folder, _running(folder, http, speed) as process:
         cell = Local(folder)
         try:
