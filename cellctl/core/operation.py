@@ -64,7 +64,7 @@ class Operation:
         if reason := self.packml.fire(command):
             return reason
         self.suspended_by_itself = command is Command.SUSPEND and cause is not None
-        if cause is not None and cause.id not in {known.id for known in self.causes}:
+        if cause is not None and (cause.kind, cause.id) not in {(known.kind, known.id) for known in self.causes}:
             self.causes.append(cause)
         elif cause is None and command in (Command.RESET, Command.CLEAR, Command.UNHOLD, Command.UNSUSPEND):
             self.causes.clear()

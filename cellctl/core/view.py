@@ -14,7 +14,7 @@ from cellctl.core.changeover import Changeover
 from cellctl.core.fault import Cause, Question
 from cellctl.core.messages import LinkChanged, LinkState
 from cellctl.core.operation import possible
-from cellctl.core.packml import STATE_COMPLETE, State
+from cellctl.core.packml import STATE_COMPLETE, Mode, State
 from cellctl.core.part import Part
 from cellctl.core.production import Production
 from cellctl.core.recipe import FirstArticle, Prepare, RunPhase
@@ -212,7 +212,7 @@ _NEXT = {
 def why(cell: Cell) -> Iterator[Cause]:
     """Why the cell is not producing, first cause first; empty while parts are being made."""
     now = cell.outbox.now
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for cause in (
         *cell.operation.causes,
         *(cell.interlocks.cause(one, now) for one in cell.interlocks.broken("abort", "stop", "hold", "suspend")),
@@ -224,8 +224,8 @@ def why(cell: Cell) -> Iterator[Cause]:
         *_changeover_waits(cell),
         *_state(cell),
     ):
-        if cause.id not in seen:
-            seen.add(cause.id)
+        if (cause.kind, cause.id) not in seen:
+            seen.add((cause.kind, cause.id))
             yield cause
 
 
@@ -249,8 +249,11 @@ def _changeover_waits(cell: Cell) -> Iterator[Cause]:
 
 def _state(cell: Cell) -> Iterator[Cause]:
     state = cell.state
+    mode = cell.operation.packml.mode
     if state in _NEXT:
         yield Cause("state", state.title, f"The cell is {state.title}", f"{_NEXT[state]}.")
+    if state is State.EXECUTE and mode is not Mode.PRODUCTION:
+        yield Cause("mode", mode.title, f"The mode is {mode.title}: no parts are made")
     if state in STATE_COMPLETE:
         waits = "; ".join(line for run in (*cell.operation.runs, *cell.production.runs) for line in run.waits_for())
         yield Cause("state", state.title, f"The cell is {state.title}" + (f": {waits}" if waits else ""))
