@@ -4,6 +4,7 @@ The rule kept here: the model names no driver. It constructs one per device, whi
 address before anything runs.
 """
 
+import warnings
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -33,12 +34,18 @@ def driver_for(protocol: str) -> DriverFactory:
 
 def check_driver(device: Device, profile: Document, cell: Document | None, report: Report) -> None:
     """Construct the driver of `device`, and report what it cannot use at its place in the profile or the cell."""
+    place = profile.at("profile", "protocol")
     try:
-        driver_for(device.protocol)(device)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            driver_for(device.protocol)(device)
     except DriverMissing as missing:
-        report.add(profile.at("profile", "protocol"), Wrong("E303", str(missing), missing.hint))
+        report.add(place, Wrong("E303", str(missing), missing.hint))
     except AddressError as error:
         _report(error, device, (profile, cell), report)
+    except Exception as error:  # a driver is somebody else's code: whatever it raises is told, not shown as a traceback
+        hint = "this is a mistake of the driver: tell its author"
+        report.add(place, Wrong("E303", f"the driver fails with {type(error).__name__}: {error}", hint))
 
 
 def _report(error: AddressError, device: Device, documents: tuple[Document, Document | None], report: Report) -> None:

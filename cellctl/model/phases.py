@@ -56,8 +56,12 @@ def read_phases(folder: Path, known: Known, report: Report) -> Phases:
                 report.add(source.place, Wrong("E410", f"the phase {name!r} is defined twice", hint))
                 continue
             sources[name] = source
+            errors = report.errors
             _check(definition, source, known, report)
-            phases.definitions[name] = definition
+            if report.errors == errors:
+                phases.definitions[name] = definition
+            else:
+                phases.complete = False
     return phases
 
 

@@ -79,8 +79,10 @@ class RecipeReader:
     def _extended(self, name: str, children: tuple[str, ...]) -> Document | None:
         document = _long_form(self._documents[name])
         parent = document.data["recipe"].get("extends")
-        if not isinstance(parent, str) or parent in self._unreadable:
-            return document if parent not in self._unreadable else None
+        if not isinstance(parent, str):
+            return document
+        if parent in self._unreadable:
+            return None
         place = document.at("recipe", "extends")
         if parent in (*children, name):
             self._report.add(place, Wrong("E501", f"{name!r} extends itself", "extend another recipe"))

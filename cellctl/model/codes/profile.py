@@ -15,7 +15,7 @@ PROFILE: dict[str, tuple[str, str, str, str]] = {
     ),
     "E303": (
         "no driver for the protocol",
-        "No installed package brings a driver for this protocol, or the library that it needs is not installed.",
+        "No installed package brings a driver for this protocol, or it cannot be used, as without its library.",
         "protocol: modbuss",
         "protocol: modbus",
     ),
