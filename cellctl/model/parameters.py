@@ -97,6 +97,9 @@ class ParameterReader:
         elif not signal.writable:
             hint = "choose a signal that has 'write:' in its profile"
             self._report.add(place, Wrong("E518", f"{row.to} cannot be written", hint))
+        elif signal.verify is None:
+            hint = "give it 'verify:', the largest difference allowed, in its profile"
+            self._report.add(place, Wrong("E518", f"{row.to} is not read back after a write", hint))
         return signal
 
     def _value(self, name: str, amount: Amount, wanted: list[_Wanted]) -> Value:

@@ -133,6 +133,17 @@ def test_every_kind_of_changeover_step(cell: Path):
     assert first == FirstArticle(2, "quality", ("weld pull force > 60 N",))
 
 
+def test_a_value_is_downloaded_only_to_where_it_can_be_read_back(cell: Path):
+    profile = cell / "profiles" / "bm1-plc.yaml"
+    profile.write_text(profile.read_text("utf-8").replace("range: 0..96, verify: 0", "range: 0..96"), "utf-8")
+    problems = check(cell).problems
+    assert {(problem.code, Path(problem.file).name) for problem in problems} == {
+        ("E518", "module-12s.yaml"),
+        ("E518", "module-8s.yaml"),
+    }
+    assert all("verify" in problem.hint for problem in problems)
+
+
 @pytest.mark.parametrize("run", ["[clear_stations]", "{clear_stations: {}, home_all: {}}"])
 def test_a_changeover_step_runs_one_phase(cell: Path, run: str):
     write(cell, f"{HEAD}procedure: [load_module: {{}}]\nchangeover: [{{run: {run}}}]\n")

@@ -104,8 +104,8 @@ RECIPE: dict[str, tuple[str, str, str, str]] = {
         "when: $hipot_test",
     ),
     "E518": (
-        "a target that cannot be written",
-        "'to:' names a signal that changeover writes the value to, and reads it back from.",
+        "a target that cannot be written and read back",
+        "'to:' names a signal that changeover writes the value to, and reads it back from: one with 'verify:'.",
         "points: {value: 24, to: plc.air_pressure}",
         "points: {value: 24, to: plc.recipe_points}",
     ),
