@@ -1,0 +1,392 @@
+"""Random worlds: commands, faults, lost links and people in any order, and what must hold after every turn.
+
+The laser, the punch and the feeder know how often they were really fired: that is the truth against which the cell is
+checked. A pulse is fired when it is on the device, also if its answer is late, lost or unknown.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from cellctl import phase
+from cellctl.core.cell import Cell
+from cellctl.core.messages import (
+    AddJob,
+    Call,
+    CommandClass,
+    Done,
+    Effect,
+    Entry,
+    Input,
+    LinkChanged,
+    LinkState,
+    Operate,
+    Outcome,
+    Recover,
+    Reply,
+    Request,
+    Sample,
+    Samples,
+    StartChangeover,
+    Write,
+)
+from cellctl.core.operation import SAFE_TIMEOUT_NS, STOPPING_TIMEOUT_NS
+from cellctl.core.packml import Command, State
+from cellctl.core.signal import Quality, Value
+
+from .bench import MS, S, equipment
+
+WELDS = 3
+DEVICES = ("plc", "laser", "robot")
+SAFE = {"plc.horn", "laser.off"}
+#: A stop and its bound, with one sweep on top.
+ENDS_WITHIN_NS = STOPPING_TIMEOUT_NS + SAFE_TIMEOUT_NS + 250 * MS
+
+
+@phase(station="s1", faults={"weak": ("retry", "skip", "scrap")})
+async def weld(c):
+    await c.plc.clamp.on()
+    async with c.safe(c.laser.off):
+        await c.laser.on()
+        for _ in c.steps(range(WELDS)):
+            await c.robot.goto("a")
+            while True:
+                shot = await c.laser.fire(time=50)
+                c.record("peak", shot.peak)
+                if shot.peak >= 1000 or await c.fault("weak") != "retry":
+                    break
+
+
+@phase(station="s1")
+async def feed(c):
+    await c.robot.feed()
+    await c.until("plc.infeed", timeout="2 s")
+
+
+@phase(station="s2", uses=["plc"])
+async def take(c):
+    await c.plc.clamp.off()
+
+
+@phase(station="s2", uses=["robot"], always=True)
+async def punch(c):
+    await c.robot.punch()
+    await c.sleep("30 ms")
+
+
+@phase()
+async def home(c):
+    await c.robot.goto("b")
+
+
+@dataclass
+class World:
+    """The devices: what they were told, what they did, and when they answer."""
+
+    random: Random
+    values: dict[str, Value]
+    connected: set[str] = field(default_factory=set)
+    fired: Counter[tuple[str, int]] = field(default_factory=Counter)  # (command, token) -> executions
+    due: list[tuple[int, Input]] = field(default_factory=list)
+
+    def take(self, order: Write | Call, now: int) -> None:
+        """An order: executed or not, and answered now, later, or never."""
+        if order.device not in self.connected:
+            self.due.append((now, Done(order.id, Outcome.NOT_SENT, reason="no connection")))
+            return
+        fate = self.random.choices(
+            ("done", "slow", "refused", "unknown", "unknown, not executed", "never", "never, not executed"),
+            (70, 10, 4, 4, 4, 2, 2),
+        )[0]
+        if isinstance(order, Write) or order.command_class in (CommandClass.STOP, CommandClass.LEVEL):
+            fate = "done" if fate != "slow" else fate
+        if fate in ("done", "slow", "unknown", "never"):
+            self.execute(order)
+        at = now + (self.random.randrange(1, 1500) * MS if fate in ("slow", "unknown") else 10 * MS)
+        outcome = {"refused": Outcome.REFUSED, "unknown": Outcome.UNKNOWN, "unknown, not executed": Outcome.UNKNOWN}
+        if not fate.startswith("never"):
+            result: Mapping[str, Value] = {"read_back": order.value} if isinstance(order, Write) else {}
+            if isinstance(order, Call) and order.name == "fire" and fate in ("done", "slow"):
+                result = {"peak": self.values["laser.peak"]}
+            self.due.append((at, Done(order.id, outcome.get(fate, Outcome.CONFIRMED), result)))
+
+    def execute(self, order: Write | Call) -> None:
+        if isinstance(order, Write):
+            self.values[order.signal] = order.value
+        elif order.command_class is CommandClass.PULSE:
+            self.fired[order.name, order.token] += 1
+            self.values["laser.last"] = order.token
+            self.values["laser.peak"] = 500.0 if self.random.random() < 0.1 else 1400.0
+
+    def lose(self, device: str, now: int, orders: Mapping[int, str]) -> None:
+        """A connection is lost: what was under way is answered as unknown, at once."""
+        self.connected.discard(device)
+        for at, done in list(self.due):
+            if isinstance(done, Done) and orders[done.id] == device:
+                self.due.remove((at, done))
+                self.due.append((now, Done(done.id, Outcome.UNKNOWN, reason="the connection was lost")))
+
+    def happened(self, now: int) -> list[Input]:
+        """What is due, oldest first, and a reading of every signal."""
+        due = sorted((one for one in self.due if one[0] <= now), key=lambda one: one[0])
+        self.due = [one for one in self.due if one[0] > now]
+        samples = tuple(
+            Sample(name, value, Quality.GOOD, now, now)
+            for name, value in self.values.items()
+            if name.partition(".")[0] in self.connected
+        )
+        return [*(what for _, what in due), Samples(samples)]
+
+
+class RandomWorld(RuleBasedStateMachine):
+    """One cell in one world; every rule is something that may happen at any time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        made = equipment(
+            feed,
+            weld,
+            take,
+            punch,
+            home,
+            wip=2,
+            on_fault={"weak": "retry 1 then ask"},
+            states={State.STOPPING: ("home",)},
+        )
+        self.cell = Cell(made)
+        self.now = 1_700_000_000 * S
+        self.log: list[tuple[int, tuple[Input, ...], str]] = []
+        self.orders: dict[int, Write | Call] = {}
+        self.entries: list[Entry] = []
+        self.answers: dict[str, list[str]] = {}
+        self.asked: dict[str, Any] = {}
+        self.fires: dict[tuple[str, str], list[int]] = {}
+
+    @initialize(seed=st.integers(0, 2**32))
+    def begin(self, seed: int) -> None:
+        self.world = World(
+            Random(seed),
+            {
+                "plc.guard": True, "plc.air": 6.0, "plc.infeed": True, "laser.ready": True, "laser.last": 0,
+                "laser.peak": 1400.0, "laser.power": 0.0, "plc.clamp": False, "plc.horn": False,
+            },
+        )  # fmt: skip
+        for device in DEVICES:
+            self.come(device)
+        self.wait(1200)
+        for action in (StartChangeover("r"), AddJob("J", "r", 3), Operate(Command.RESET), Operate(Command.START)):
+            self.ask(action)
+        self.wait(50)
+
+    # --- what may happen ----------------------------------------------------------------------------------------
+
+    @rule(ms=st.sampled_from([10, 30, 100, 400, 1500]))
+    def wait(self, ms: int) -> None:
+        for _ in range(max(1, ms // 20)):
+            self.now += 20 * MS
+            self.step(*self.world.happened(self.now))
+
+    @rule(command=st.sampled_from(Command))
+    def command(self, command: Command) -> None:
+        self.ask(Operate(command))
+
+    @rule(wish=st.sampled_from([Command.HOLD, Command.STOP]))
+    def interrupt(self, wish: Command) -> None:
+        self.ask(Operate(wish))
+
+    @rule()
+    def go_on(self) -> None:
+        """What an operator does to have it run again."""
+        self.settle()
+
+    @rule(signal=st.sampled_from(["plc.guard", "plc.infeed"]), value=st.booleans())
+    def guard(self, signal: str, value: bool) -> None:
+        self.world.values[signal] = value
+
+    @rule(value=st.sampled_from([4.0, 6.0]))
+    def air(self, value: float) -> None:
+        self.world.values["plc.air"] = value
+
+    @rule(device=st.sampled_from(DEVICES))
+    def lose(self, device: str) -> None:
+        self.world.lose(device, self.now, {number: order.device for number, order in self.orders.items()})
+        self.step(*self.world.happened(self.now), LinkChanged(device, LinkState.LOST, "cable"))
+
+    @rule(device=st.sampled_from(DEVICES))
+    def come(self, device: str) -> None:
+        self.world.connected.add(device)
+        self.step(LinkChanged(device, LinkState.CONNECTED))
+
+    @precondition(lambda self: self.cell.view().questions)
+    @rule(pick=st.integers(0, 10), retry=st.booleans())
+    def decide(self, pick: int, retry: bool) -> None:
+        """A person answers: about a pulse in doubt, truthfully."""
+        questions = self.cell.view().questions
+        question = questions[pick % len(questions)]
+        self.ask(
+            Recover(
+                question.id,
+                self.truth(question) if question.kind == "in_doubt" else "retry" if retry else question.choices[-1],
+            )
+        )
+
+    @precondition(lambda self: self.asked)
+    @rule(pick=st.integers(0, 1000))
+    def repeat(self, pick: int) -> None:
+        """A request that comes a second time."""
+        request = list(self.asked.values())[pick % len(self.asked)]
+        self.step(request)
+
+    # --- what must hold -----------------------------------------------------------------------------------------
+
+    @invariant()
+    def no_token_is_executed_twice(self) -> None:
+        if hasattr(self, "world"):
+            assert max(self.world.fired.values(), default=0) <= 1, self.world.fired
+
+    @invariant()
+    def no_two_parts_are_in_a_station_and_no_two_phases_at_a_device(self) -> None:
+        production = self.cell.production
+        assert all(station in part.stations for station, part in production.stations.items())
+        assert sum(len(part.stations) for part in production.parts) == len(production.stations)
+        users: Counter[str] = Counter()
+        for part in production.parts:
+            for run in part.runs.values():
+                uses = run.definition.uses
+                users.update(
+                    uses if uses is not None else self.cell.equipment.stations[str(run.definition.station)].uses
+                )
+                assert run.definition.station in part.stations
+        assert max(users.values(), default=0) <= 1, users
+
+    @invariant()
+    def every_request_was_answered_and_the_same_way_each_time(self) -> None:
+        assert set(self.answers) == set(self.asked)
+        assert all(len(set(answers)) == 1 for answers in self.answers.values())
+
+    @invariant()
+    def what_is_counted_is_what_ended(self) -> None:
+        ended = Counter(str(entry.data["result"]) for entry in self.entries if entry.kind == "part.done")
+        view = self.cell.view()
+        assert (ended["good"], ended["scrap"]) == (view.good, view.reject)
+        begun = sum(entry.kind == "part" for entry in self.entries)
+        assert begun == view.good + view.reject + len(view.parts)
+
+    @invariant()
+    def a_stop_comes_to_its_end(self) -> None:
+        if self.cell.state in (State.STOPPING, State.ABORTING):
+            assert self.now - self.cell.operation.since_ns <= ENDS_WITHIN_NS
+
+    @invariant()
+    def the_cell_never_wants_to_be_woken_for_the_past(self) -> None:
+        assert self.log == [] or self.cell.wake_at > self.now
+
+    def teardown(self) -> None:
+        """Everything gets well, and the order is worked off: then the truth is counted, and the log replayed."""
+        if not hasattr(self, "world"):
+            return
+        self.world.random = Random(0)
+        self.world.values |= {"plc.guard": True, "plc.air": 6.0, "plc.infeed": True}
+        for device in DEVICES:
+            self.come(device)
+        for _ in range(200):
+            if self.cell.view().jobs == () and self.cell.view().parts == ():
+                break
+            self.wait(400)
+            self.settle()
+        assert self.cell.view().parts == (), self.cell.view().why
+        self.check_truth()
+        again = Cell(self.cell.equipment)
+        for now, inputs, effects in self.log:
+            assert repr(again.step(now, inputs)) == effects
+
+    # --- how --------------------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Answer what is asked, and press what is possible."""
+        for question in self.cell.view().questions:
+            choice = self.truth(question) if question.kind == "in_doubt" else "retry"
+            self.ask(Recover(question.id, choice))
+        for command in (Command.CLEAR, Command.RESET, Command.START, Command.UNHOLD, Command.UNSUSPEND):
+            if command.name.lower() in self.cell.view().commands:
+                self.ask(Operate(command))
+                return
+
+    def truth(self, question: Any) -> str:
+        """What the world knows about the pulse in doubt."""
+        serial, path, place = question.id.split("/", 2)
+        token = self.fires[serial + "/" + path, place.removesuffix("?")][-1]
+        name = place.rpartition(".")[2].partition("#")[0]
+        return "done" if self.world.fired[name, token] else "redo"
+
+    def check_truth(self) -> None:
+        """Every good part was fed and punched once, and has every weld: fired once, and once more for each retry."""
+        for entry in self.entries:
+            if entry.kind != "part.done" or entry.data["result"] != "good":
+                continue
+            serial = entry.data["part"]
+            retries = sum(
+                one.kind == "recovery" and one.data["part"] == serial and one.data["choice"] == "retry"
+                for one in self.entries
+            )
+            made = Counter(
+                name
+                for (step, place), tokens in self.fires.items()
+                for token in set(tokens)
+                for name in [place.rpartition(".")[2].partition("#")[0]]
+                if step.startswith(f"{serial}/") and self.world.fired[name, token]
+            )
+            assert (made["feed"], made["punch"]) == (1, 1), (serial, made)
+            assert made["fire"] == WELDS + retries, (serial, made, retries)
+
+    def ask(self, action: Any) -> None:
+        request = Request(f"q{len(self.asked)}", action, "anna")
+        self.step(request)
+
+    def step(self, *inputs: Input) -> None:
+        self.asked |= {one.id: one for one in inputs if isinstance(one, Request)}
+        effects = self.cell.step(self.now, inputs)
+        self.log.append((self.now, inputs, repr(effects)))
+        check_safe_first(effects)
+        for effect in effects:
+            match effect:
+                case Entry(kind, data):
+                    self.entries.append(effect)
+                    if kind == "intent":
+                        self.fires.setdefault((f"{data['part']}/{data['step']}", str(data["key"])), []).append(
+                            int(str(data["token"]))
+                        )
+                case Reply(answer):
+                    self.answers.setdefault(answer.id, []).append(repr(answer))
+                case Write() | Call():
+                    assert effect.id not in self.orders
+                    self.orders[effect.id] = effect
+                    self.world.take(effect, self.now)
+
+
+def check_safe_first(effects: list[Effect]) -> None:
+    """After Stop or Abort nothing is ordered but what leads to the safe side, until every output was told."""
+    left: set[str] = set()
+    for effect in effects:
+        if isinstance(effect, Entry) and effect.kind == "state" and effect.data["state"] in ("Stopping", "Aborting"):
+            left = set(SAFE)
+        elif isinstance(effect, Write | Call) and left:
+            assert effect.command_class is CommandClass.STOP, effects
+            left.discard(f"{effect.device}.{effect.name}")
+
+
+def test_whatever_happens_nothing_is_done_twice_and_everything_ends() -> None:
+    run_state_machine_as_test(RandomWorld, settings=settings(max_examples=30, stateful_step_count=30, deadline=None))
