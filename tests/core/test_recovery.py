@@ -224,6 +224,31 @@ def test_of_several_faults_at_once_the_most_severe_demand_counts() -> None:
         bench.until(state)
 
 
+def test_of_several_questions_each_has_its_own_answer() -> None:
+    @phase(station="s1")
+    async def load(c):
+        c.record("loaded", await c.ask("Is it in?", ("yes", "no")))
+
+    @phase(station="s2")
+    async def carry(c):
+        await c.sleep("10 ms")
+
+    @phase(station="s2")
+    async def test(c):
+        c.record("tested", await c.ask("Is it good?", ("yes", "no")))
+
+    bench = Bench(equipment(load, carry, test, wip=2))
+    bench.produce(quantity=2, seconds=0.1)
+    choose(bench, "yes")
+    bench.advance(0.1)
+    first, second = bench.cell.view().questions
+    assert (first.part, first.text, second.part, second.text) == ("J-0001", "Is it good?", "J-0002", "Is it in?")
+    bench.ask(Recover(second.id, "no"))
+    bench.advance(0.1)
+    assert bench.cell.view().questions == (first,)
+    assert [(entry["part"], entry["value"]) for entry in bench.noted("record")] == [("J-0001", "yes"), ("J-0002", "no")]
+
+
 # --- scrapped parts -------------------------------------------------------------------------------------------
 
 
@@ -310,6 +335,29 @@ def test_a_hold_demanded_while_suspending_comes_when_suspended() -> None:
     bench.fire(Command.SUSPEND)
     bench.until(State.HELD)
     assert bench.states()[-5:] == ["Execute", "Suspending", "Suspended", "Holding", "Held"]
+
+
+def test_a_demanded_hold_waits_while_the_state_does_not_allow_it() -> None:
+    @phase(uses=["laser"])
+    async def fails(c):
+        await c.sleep("100 ms")
+        raise ValueError("no")
+
+    @phase(uses=["robot"])
+    async def goes_on(c):
+        await c.sleep("300 ms")
+
+    for air, causes in [(6.0, ["J-0001/both/fails/fails/"]), (4.0, ["air", "J-0001/both/fails/fails/"])]:
+        branches = {one.name: Sequence((PhaseStep(one.name, one.name),)) for one in (goes_on, fails)}
+        bench = Bench(equipment(fails, goes_on, procedure=Sequence((Parallel("both", branches),))))
+        bench.produce(seconds=0.05)
+        bench.fire(Command.SUSPEND)
+        bench.advance(0.15)
+        assert (bench.cell.state, bench.cell.production.idle) == (State.SUSPENDING, False)
+        bench.values["plc.air"] = air
+        bench.until(State.HELD)
+        assert [cause.id for cause in bench.cell.operation.causes] == causes
+        assert bench.cell.production.recovery.demand is None
 
 
 def test_a_hold_demanded_in_a_mode_that_cannot_hold_becomes_a_stop() -> None:

@@ -52,6 +52,11 @@ def test_every_action_is_listed() -> None:
     assert {type(action) for action in EVERY_ACTION} == set(ACTIONS.values()) == set(Action.__args__)
 
 
+def test_what_has_a_default_may_be_left_out() -> None:
+    data = {"id": "r1", "action": {"add_job": {"job": "j1", "recipe": "module-12s", "quantity": 20}}}
+    assert decode_request(data) == Request("r1", AddJob("j1", "module-12s", 20))
+
+
 @pytest.mark.parametrize("action", EVERY_ACTION, ids=repr)
 def test_a_request_comes_back_as_it_was(action: Action) -> None:
     request = Request("r1", action, "ann", "http")
