@@ -6,6 +6,7 @@ The devices here are small, written for these tests, and share nothing with the 
 import asyncio
 import os
 import struct
+import tempfile
 import tty
 from collections.abc import Callable
 
@@ -62,12 +63,14 @@ class Device:
 
 
 class Pty:
-    """A pty whose other end a driver opens as a serial port."""
+    """A pty whose other end a driver opens as a serial port, by a path that nothing else gets after it."""
 
     def __init__(self, device: Device) -> None:
         self._master, slave = os.openpty()
         tty.setraw(slave)
-        self.path = os.ttyname(slave)
+        self._folder = tempfile.TemporaryDirectory(prefix="pty-")
+        self.path = f"{self._folder.name}/port"
+        os.symlink(os.ttyname(slave), self.path)
         self._slave = slave
         os.set_blocking(self._master, False)
         self._wire = Wire(device, self.send)
@@ -83,6 +86,7 @@ class Pty:
         asyncio.get_running_loop().remove_reader(self._master)
         os.close(self._master)
         os.close(self._slave)
+        self._folder.cleanup()
         self._master = -1
 
     def _readable(self) -> None:
