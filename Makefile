@@ -22,7 +22,7 @@ demo: $(VENV)/run.stamp  ## a simulated cell with its web page on http://127.0.0
 test: lint browser  ## the static checks, then the whole suite
 	@$(BIN)/coverage run $(CORE) -m pytest tests/core
 	@$(BIN)/coverage report --show-missing --skip-covered --fail-under=100
-	@$(BIN)/python -m pytest --ignore=tests/core
+	@$(BIN)/python -m pytest --ignore=tests/core --numprocesses=2 --dist=worksteal
 
 lint: $(VENV)/test.stamp  ## format, style, types, and who may import whom
 	@$(BIN)/ruff format --quiet --check .
