@@ -173,14 +173,14 @@ def test_a_stalled_disk_costs_lines_not_time(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_libraries_log_comes_through_shortened() -> None:
     logs = Logs(io.StringIO())
-    logging.getLogger("asyncua.client").info("nobody wants to know")
-    logging.getLogger("asyncua.client").warning("the server said %s", "x" * 5000)
+    logging.getLogger("library.client").info("nobody wants to know")
+    logging.getLogger("library.client").warning("the server said %s", "x" * 5000)
     try:
         raise OSError("reset")
     except OSError:
         logging.getLogger("pymodbus").exception("transport")
     told = lines(logs)
-    assert [line["logger"] for line in told] == ["asyncua.client", "pymodbus"]
+    assert [line["logger"] for line in told] == ["library.client", "pymodbus"]
     assert len(str(told[0]["text"])) == 500
     assert told[1]["text"] == "transport: OSError('reset')"
-    logging.getLogger("asyncua.client").error("after the end")
+    logging.getLogger("library.client").error("after the end")
