@@ -160,7 +160,8 @@ class PhaseContext:
         """A device of the cell by its id."""
         if device.startswith("_") or device not in self._around.equipment.devices:
             raise AttributeError(f"the cell has no device {device!r}")
-        return DeviceView(device, self)
+        view = self.__dict__[device] = DeviceView(device, self)  # the next time it is an ordinary attribute
+        return view
 
     def until(self, condition: str, timeout: str | Forever | None = None) -> Await:
         """Wait for a condition such as ``"oven.temp > 180 degC for 5 s"``; PhaseFault timeout after `timeout`."""
@@ -261,8 +262,6 @@ class PhaseContext:
 class DeviceView:
     """A device as a phase sees it: its signals and commands as attributes."""
 
-    __slots__ = ("_context", "_device")
-
     def __init__(self, device: str, context: PhaseContext) -> None:
         self._device = device
         self._context = context
@@ -271,11 +270,15 @@ class DeviceView:
         """A signal or command of the device."""
         full = f"{self._device}.{name}"
         equipment = self._context.around.equipment
+        view: SignalView | CommandView
         if full in equipment.signals:
-            return SignalView(equipment.signals[full], self._context)
-        if full in equipment.commands:
-            return CommandView(equipment.commands[full], self._context)
-        raise AttributeError(f"the device {self._device!r} has no signal or command {name!r}")
+            view = SignalView(equipment.signals[full], self._context)
+        elif full in equipment.commands:
+            view = CommandView(equipment.commands[full], self._context)
+        else:
+            raise AttributeError(f"the device {self._device!r} has no signal or command {name!r}")
+        self.__dict__[name] = view
+        return view
 
 
 class SignalView:

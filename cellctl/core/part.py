@@ -24,7 +24,7 @@ class Part:
     recipe: MasterRecipe
     procedure: Sequence
     values: Mapping[str, Value]
-    started_ns: int
+    started_ns: int = 0
     scrapped: bool = False
     stations: list[str] = field(default_factory=list)
     finished: set[str] = field(default_factory=set)

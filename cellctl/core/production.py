@@ -37,6 +37,7 @@ class Production:
         self.stations: dict[str, Part] = {}
         self._devices: dict[str, PhaseRun] = {}
         self.recovery = Recovery(site)
+        self._next: Part | None = None
         self._site = site
 
     # --- jobs ---------------------------------------------------------------------------------------------------
@@ -179,18 +180,26 @@ class Production:
         if job is None or job.recipe != self.loaded or self.approval is not None or (self.articles and self.parts):
             return False
         recipe = self._site.equipment.recipes[job.recipe]
-        number = job.started + 1
-        values = {name: parameter.value for name, parameter in recipe.parameters.items()}
-        values |= job.values_of(number)
-        procedure = resolve(recipe.procedure, values)
-        first = next((self._station_of(step) for step in phases_of(procedure)), None)
-        if len(self.parts) >= recipe.wip or first in self.stations:
+        if len(self.parts) >= recipe.wip:
             return False
-        job.started = number
-        part = Part(f"{job.id}-{number:04d}", job, recipe, procedure, values, self._site.outbox.now)
+        if self._next is None or self._next.job is not job:
+            self._next = self._prepared(job, recipe)
+        part = self._next
+        first = next((self._station_of(step) for step in phases_of(part.procedure)), None)
+        if first in self.stations:
+            return False
+        self._next = None
+        job.started += 1
+        part.started_ns = self._site.outbox.now
         self.parts.append(part)
         self._site.outbox.note("part", part=part.serial, job=job.id, recipe=recipe.id, version=recipe.version)
         return True
+
+    def _prepared(self, job: Job, recipe: MasterRecipe) -> Part:
+        """The next part of the order, with its control recipe, before anything is made of it."""
+        number = job.started + 1
+        values = {name: parameter.value for name, parameter in recipe.parameters.items()} | dict(job.values_of(number))
+        return Part(f"{job.id}-{number:04d}", job, recipe, resolve(recipe.procedure, values), values)
 
     def _station_of(self, step: PhaseStep) -> str | None:
         return self._site.equipment.phases[step.phase].station
