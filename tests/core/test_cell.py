@@ -120,7 +120,7 @@ def test_what_concerns_nothing_known_changes_nothing() -> None:
         LinkChanged("toaster", LinkState.LOST, "?"),
         Samples((Sample("toaster.hot", True, Quality.GOOD, bench.now, bench.now),)),
         Done(99, Outcome.CONFIRMED),
-        Alive("toaster"),
+        Alive("toaster", bench.now),
         Tick(),
     )
     assert repr(bench.cell.view()) == before
@@ -151,7 +151,7 @@ def test_a_device_that_says_only_that_it_lives_is_known_again_after_a_pause() ->
     bench.silent |= {"plc", "laser", "robot"}
     bench.advance(3)
     assert not bench.cell.interlocks.fulfilled("guard")
-    bench.step(Alive("plc"), Alive("laser"), Alive("robot"))
+    bench.step(*(Alive(device, bench.now) for device in ("plc", "laser", "robot")))
     assert bench.cell.interlocks.fulfilled("guard")
     bench.advance(1.1)
     assert bench.cell.interlocks.fulfilled("air")
@@ -246,7 +246,7 @@ class Field:
             self.sample(0, name, value)
         for second in range(30):
             for device in ("plc", "laser", "robot"):
-                self.at(second * S, Alive(device))
+                self.at(second * S, Alive(device, second * S))
         begin = (StartChangeover("r"), AddJob("J", "r", 3), Operate(Command.RESET), Operate(Command.START))
         for number, action in enumerate(begin):
             self.at(2 * S + number * TICK, Request(f"s{number}", action))

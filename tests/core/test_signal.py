@@ -76,6 +76,18 @@ def test_what_had_only_grown_old_is_good_again_when_the_device_is_alive(image: I
     assert image.expire(30 + LATE) == []
 
 
+def test_a_device_confirms_some_of_its_values(image: Image) -> None:
+    for name in ("plc.air", "plc.guard"):
+        image.take(told(name, 1.0, 10))
+    assert image.confirm("plc", LATE, {"plc.air"}) == []
+    assert (image.seen_ns("plc.air"), image.seen_ns("plc.guard")) == (LATE, 10)
+    assert image.expire(2 * LATE + 1) == ["plc.air", "plc.guard"]
+    assert image.confirm("plc", 2 * LATE + 2, {"plc.guard"}) == ["plc.guard"]
+    image.lose("plc", 2 * LATE + 3, "cable")
+    image.take(told("plc.guard", 1.0, 2 * LATE + 1))
+    assert image.seen_ns("plc.guard") == 2 * LATE + 1
+
+
 def test_what_was_told_bad_meanwhile_stays_bad(image: Image) -> None:
     for name in ("plc.air", "plc.guard"):
         image.take(told(name, 1.0, 10))
