@@ -82,7 +82,7 @@ class _Link:
         """Take them."""
         assert all(getattr(sample, "good", False) for sample in samples)
 
-    def alive(self) -> None:
+    def alive(self, signals: Iterable[str] | None = None) -> None:
         """Nobody asks."""
 
     async def order(self) -> Any:

@@ -102,8 +102,8 @@ class Link(Protocol):
     def put(self, samples: Iterable[Sample]) -> None:
         """Hand readings over; never blocks. Under overload the newest of each signal wins."""
 
-    def alive(self) -> None:
-        """All signals still have the values last put (for protocols that tell changes only)."""
+    def alive(self, signals: Iterable[str] | None = None) -> None:
+        """The device just said that these signals, or all, still have the values last put."""
 
     async def order(self) -> Order:
         """The next order, stop class first; an order past its deadline is answered NOT_SENT and never seen here."""

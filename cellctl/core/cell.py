@@ -130,8 +130,8 @@ class Cell:
         match happened:
             case Samples(samples):
                 self._changed.update(sample.signal for sample in samples if self.image.take(sample))
-            case Alive(device):
-                self._changed.update(self.image.confirm(device, self.outbox.now))
+            case Alive(device, time_ns, signals):
+                self._changed.update(self.image.confirm(device, time_ns, signals))
             case Done():
                 self._answered(happened)
             case LinkChanged():

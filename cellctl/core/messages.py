@@ -25,9 +25,11 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """The device confirms that all its signals still have the values last told."""
+    """At `time_ns` the device confirmed that `signals` (None: all it has) still have the values last told."""
 
     device: str
+    time_ns: int
+    signals: frozenset[str] | None = None
 
 
 class LinkState(Enum):

@@ -4,7 +4,7 @@ The rule kept here: no value without quality and age. A reader is given a `Sampl
 and a sample that grew old is turned into a bad one before anybody can take it for good.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -82,7 +82,7 @@ class Image:
         self.now_ns = 0
         self.signals = {signal.id: signal for signal in signals}
         self._samples = {name: Sample(name, None, Quality.BAD, reason="no value yet") for name in self.signals}
-        self._confirmed_ns: dict[str, int] = {}
+        self._confirmed_ns: dict[str, int] = {}  # of whole devices and of single signals
         self._expired: dict[str, Sample] = {}  # as they were before they grew old
         self._of_device: dict[str, list[str]] = {}
         for signal in self.signals.values():
@@ -102,27 +102,29 @@ class Image:
         self._samples[sample.signal] = sample
         return sample.value != last.value or sample.quality is not last.quality
 
-    def confirm(self, device: str, now: int) -> list[str]:
-        """Note that every signal of `device` still has the value last told (a subscription that is alive).
+    def confirm(self, device: str, time_ns: int, signals: Collection[str] | None = None) -> list[str]:
+        """Note that at `time_ns` `signals`, or all of `device`, still had the values last told.
 
         Those that had only grown old are good again: their names.
         """
-        self._confirmed_ns[device] = now
-        returned = [name for name in self._expired if self.signals[name].device == device]
+        self._confirmed_ns.update(dict.fromkeys((device,) if signals is None else signals, time_ns))
+        silent = [name for name in self._expired if self.signals[name].device == device]
+        returned = [name for name in silent if signals is None or name in signals]
         for name in returned:
             self._samples[name] = self._expired.pop(name)
         return returned
 
     def seen_ns(self, signal: str) -> int:
         """When the value of `signal` was last known to be true: read, or confirmed by its device."""
-        sample = self._samples[signal]
-        return max(sample.received_ns, self._confirmed_ns.get(self.signals[signal].device, 0))
+        confirmed_ns, device = self._confirmed_ns, self.signals[signal].device
+        return max(self._samples[signal].received_ns, confirmed_ns.get(signal, 0), confirmed_ns.get(device, 0))
 
     def lose(self, device: str, now: int, reason: str) -> list[str]:
         """Mark all signals of `device` bad, keeping their last values; the names that changed."""
         self._confirmed_ns.pop(device, None)
         names = self._of_device.get(device, ())
         for name in names:
+            self._confirmed_ns.pop(name, None)
             self._expired.pop(name, None)
         return [name for name in names if self._spoil(name, now, reason)]
 

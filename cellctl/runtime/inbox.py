@@ -1,8 +1,8 @@
 """The inbox: everything that happened and that the cell has not seen yet, in order.
 
 The rule kept here: bounded without losing what counts. When too many samples wait, the newest of each signal stays
-(of a latched one its edge too), never moved across a change of a link; requests, answers and link changes all stay:
-their number is bounded where they come from.
+(of a latched one its edge too), never moved across a change of a link; of signs of life only the newest counts;
+requests, answers and link changes all stay: their number is bounded where they come from.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class Inbox:
         self._items: list[Input | list[Sample]] = []
         self._waiting = 0
         self._room = samples_max
-        self._alive: set[str] = set()
+        self._alive: dict[tuple[str, frozenset[str] | None], Alive] = {}
         self._filled = asyncio.Event()
         self.thinned = 0
 
@@ -37,12 +37,10 @@ class Inbox:
         match item:
             case Samples(samples):
                 self._put_samples(samples)
-            case Alive(device):
-                if device not in self._alive:
-                    self._alive.add(device)
-                    self._items.append(item)
-            case LinkChanged():
-                self._alive.discard(item.device)
+            case Alive(device, _, signals):
+                self._alive[device, signals] = item
+            case LinkChanged(device):
+                self._alive = {of: one for of, one in self._alive.items() if one.device != device}
                 self._items.append(item)
             case Done() | Request() | Tick():
                 self._items.append(item)
@@ -51,12 +49,12 @@ class Inbox:
         self._filled.set()
 
     def take(self) -> list[Input]:
-        """All that waits, oldest first."""
+        """All that waits, oldest first; signs of life, which tell their own time, last."""
         items, self._items = self._items, []
+        alive, self._alive = self._alive, {}
         self._waiting, self._room = 0, self._samples_max
-        self._alive.clear()
         self._filled.clear()
-        return [Samples(tuple(item)) if isinstance(item, list) else item for item in items]
+        return [*(Samples(tuple(item)) if isinstance(item, list) else item for item in items), *alive.values()]
 
     async def wait(self) -> None:
         """Until something is there."""

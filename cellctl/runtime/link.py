@@ -64,10 +64,11 @@ class DeviceLink:
         if not self._closed and (own := tuple(one for one in samples if one.signal in self._signals)):
             self._inbox.put(Samples(own))
 
-    def alive(self) -> None:
-        """All signals still have the values last put."""
+    def alive(self, signals: Iterable[str] | None = None) -> None:
+        """These signals, or all, still have the values last put; those that are not this device's are ignored."""
         if not self._closed:
-            self._inbox.put(Alive(self._device))
+            own = None if signals is None else self._signals.intersection(signals)
+            self._inbox.put(Alive(self._device, self._clock.now(), own))
 
     async def order(self) -> Order:
         """The next order, stop class first."""

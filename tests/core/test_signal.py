@@ -109,3 +109,15 @@ def test_losing_a_device_makes_its_signals_bad_and_keeps_their_values(image: Ima
     assert image.lose("plc", 40, "cable") == []
     assert image.read("plc.air").received_ns == 30
     assert image.lose("robot", 50, "cable") == []
+
+
+def test_a_device_may_confirm_some_of_its_signals_only(image: Image) -> None:
+    for name in ("plc.air", "plc.guard"):
+        image.take(told(name, 1.0, 10))
+    assert image.confirm("plc", LATE, {"plc.air"}) == []
+    assert (image.seen_ns("plc.air"), image.seen_ns("plc.guard")) == (LATE, 10)
+    assert image.expire(10 + LATE) == ["plc.guard"]
+    assert image.confirm("plc", 20 + LATE, {"plc.air"}) == []
+    assert image.confirm("plc", 30 + LATE, {"plc.guard"}) == ["plc.guard"]
+    image.lose("plc", 40 + LATE, "cable")
+    assert (image.seen_ns("plc.air"), image.seen_ns("plc.guard")) == (40 + LATE, 40 + LATE)

@@ -28,7 +28,7 @@ class RecordingLink:
     ups: list[str] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     last: dict[str, Sample] = field(default_factory=dict)
-    alive_count: int = 0
+    confirmed: list[frozenset[str] | None] = field(default_factory=list)
     answers: dict[int, Answer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -49,8 +49,8 @@ class RecordingLink:
             self.samples.append(sample)
             self.last[sample.signal.partition(".")[2]] = sample
 
-    def alive(self) -> None:
-        self.alive_count += 1
+    def alive(self, signals: Iterable[str] | None = None) -> None:
+        self.confirmed.append(None if signals is None else frozenset(signals))
 
     async def order(self) -> Order:
         return await self._orders.get()

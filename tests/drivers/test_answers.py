@@ -219,8 +219,8 @@ async def test_noise_on_a_line_costs_one_reading(
         await link.value("count", 42)
         device.fault.garbage = [noise]
         await until(lambda: not device.fault.garbage)
-        seen = len(link.samples)
-        await until(lambda: len(link.samples) > seen + 20)
+        seen = len(link.confirmed)
+        await until(lambda: len(link.confirmed) > seen + 20)
         assert not running.task.done()
     assert all(sample.value in (23.5, 42, True, None, 500.0, 10.0, 5.0, 1) for sample in link.samples)
 

@@ -62,9 +62,9 @@ async def test_a_change_arrives_soon_and_silence_is_confirmed(rig: OpcUaRig, lin
         began = time.monotonic()
         await link.value("count", 43)
         assert time.monotonic() - began < 0.5
-        alive, seen = link.alive_count, len(link.samples)
+        alive, seen = len(link.confirmed), len(link.samples)
         await asyncio.sleep(1.2)
-        assert link.alive_count > alive
+        assert len(link.confirmed) > alive
         assert len(link.samples) == seen
     rig.server.do(rig.server.nodes["count"].write_value(42, ua.VariantType.UInt16))
 

@@ -99,12 +99,15 @@ async def test_samples_do_not_move_across_a_link_change() -> None:
     assert (before.samples[-1].value, change, after.samples[-1].value) == (9, LinkChanged("a", LinkState.LOST), 19)
 
 
-async def test_a_device_is_told_alive_once_a_turn_but_again_after_a_change() -> None:
+async def test_of_the_signs_of_life_of_a_turn_the_newest_since_the_last_change_counts() -> None:
     inbox = Inbox(SIGNALS)
     lost = LinkChanged("a", LinkState.LOST)
-    for item in (Alive("a"), Alive("a"), Alive("b"), lost, Alive("a")):
+    some = frozenset({"a.x"})
+    for item in (Alive("a", 1), Alive("b", 2), Alive("a", 3, some), lost, Alive("a", 4), Alive("a", 5, some)):
         inbox.put(item)
-    assert inbox.take() == [Alive("a"), Alive("b"), lost, Alive("a")]
+    inbox.put(Alive("a", 6))
+    assert inbox.take() == [lost, Alive("b", 2), Alive("a", 6), Alive("a", 5, some)]
+    assert inbox.take() == []
 
 
 async def test_waiting_ends_when_something_comes_or_the_time_does() -> None:

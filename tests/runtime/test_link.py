@@ -129,8 +129,15 @@ async def test_a_forgotten_order_is_answered_unknown(link: DeviceLink, inbox: In
 
 async def test_a_driver_speaks_for_its_own_device_only(link: DeviceLink, inbox: Inbox) -> None:
     link.put([Sample("press.ready", True), Sample("oven.temp", 20.0)])
+    before = link.now()
     link.alive()
-    assert inbox.take() == [Samples((Sample("oven.temp", 20.0),)), Alive("oven")]
+    link.alive(["press.ready", "oven.temp"])
+    samples, whole, part = inbox.take()
+    assert samples == Samples((Sample("oven.temp", 20.0),))
+    assert isinstance(whole, Alive)
+    assert isinstance(part, Alive)
+    assert (whole.device, whole.signals, part.device, part.signals) == ("oven", None, "oven", {"oven.temp"})
+    assert before <= whole.time_ns <= part.time_ns <= link.now()
 
 
 Attempt = Callable[[Link], Coroutine[Any, Any, None]]

@@ -3,12 +3,12 @@
 The rule kept here: identified before anything is written; every sample and every outcome comes from a checked answer.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from cellctl.driver import Call, DriverError, Link, Outcome, Sample, Value, Write, WrongDevice
 from cellctl_drivers.modbus import requests
-from cellctl_drivers.modbus.plan import Block
+from cellctl_drivers.modbus.polling import Polled
 from cellctl_drivers.modbus.profile import Profile, Target, Watchdog
 from cellctl_drivers.modbus.requests import Framing, Request, RtuFraming, TcpFraming
 from cellctl_drivers.modbus.rows import Row
@@ -26,6 +26,8 @@ class Session:
         self._link = link
         self._exchange = exchange
         self._framing: Framing = RtuFraming(profile.unit) if profile.rtu else TcpFraming(profile.unit)
+        readings = {name: target.reading for name, target in profile.targets.items()}
+        self._blocks = [Polled(block, readings, link) for block in profile.blocks()]
         self._beat = 0
 
     async def run(self) -> None:
@@ -35,7 +37,7 @@ class Session:
         except SilenceError as silence:
             raise DriverError(str(silence)) from silence
         self._link.up(identity)
-        jobs = [Job(block.every_ns, self._reader(block)) for block in self._profile.blocks()]
+        jobs = [Job(block.every_ns, partial(self._poll, block)) for block in self._blocks]
         if (watchdog := self._profile.watchdog) is not None:
             jobs.insert(0, Job(watchdog.every_ns, partial(self._feed, watchdog), urgent=True))
         await Rounds(self._link, jobs, self, self._exchange.lost).run()
@@ -59,21 +61,11 @@ class Session:
             ) from refusal
         return expectation.check(self._profile.id, found)
 
-    def _reader(self, block: Block) -> Callable[[], Awaitable[None]]:
-        request = requests.read(block.table, block.start, block.count)
-        points = [(self._profile.targets[item.name].reading, item.row.decode, at) for item, at in block.items]
-
-        async def read_block() -> None:
-            try:
-                data = await self._ask(request)
-            except (RefusalError, OrderError) as refusal:
-                now = self._link.now()
-                self._link.put([reading.bad(str(refusal), now) for reading, _, _ in points])
-                return
-            now = self._link.now()
-            self._link.put([reading.sample(decode(data, at), now) for reading, decode, at in points])
-
-        return read_block
+    async def _poll(self, block: Polled) -> None:
+        try:
+            block.take(await self._ask(block.request))
+        except (RefusalError, OrderError) as refusal:
+            block.refuse(str(refusal))
 
     async def _feed(self, watchdog: Watchdog) -> None:
         row = watchdog.row
@@ -96,6 +88,8 @@ class Session:
         assert target.read is not None
         sample = target.reading.sample(await self._read(target.read), self._link.now())
         self._link.put([sample])
+        for block in self._blocks:
+            block.forget()
         return sample
 
     async def call(self, order: Call) -> Mapping[str, Value]:
