@@ -104,7 +104,8 @@ class World:
             return {"read_back": order.value}
         if order.command_class is CommandClass.PULSE:
             self.fired[order.name, order.token] += 1
-            self.values["laser.last"] = order.token
+            if order.name != "punch":  # what has no probe tells nothing
+                self.values["laser.last"] = order.token
             self.values["laser.peak"] = 500.0 if self.random.random() < 0.1 else 1400.0
         return {"peak": self.values["laser.peak"]} if order.name == "fire" else {}
 
