@@ -64,7 +64,8 @@ class Recovery:
         match policy.then:
             case "ask":
                 choices = definition.recoveries(fault.kind)
-                self._ask(part, path, Question(identity, fault.kind, fault.text, choices, part.serial))
+                station = definition.station or ""
+                self._ask(part, path, Question(identity, fault.kind, fault.text, choices, part.serial, station))
             case "skip":
                 part.finish(path)
             case "scrap" if not definition.always:

@@ -164,6 +164,7 @@ def test_ask_about_a_built_in_fault(choice: str, result: str, entered: int) -> N
     bench = cell(work, trouble="no_reply", on_fault={"no_reply": "ask"})
     assert bench.cell.state is State.EXECUTE
     assert questions(bench) == [("no_reply", ("retry", "scrap"))]
+    assert bench.cell.view().questions[0].station == "s1"
     assert bench.cell.view().why[0].text == "it went wrong"
     choose(bench, choice)
     bench.until(State.COMPLETED)
