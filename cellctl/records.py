@@ -16,6 +16,9 @@ from urllib.parse import quote
 from cellctl.core.messages import JSON
 from cellctl.core.signal import Quality, Sample
 
+#: The state folder of a cell lies beside its files, if no other is named.
+STATE_FOLDER = ".cellctl"
+
 JOURNAL_FILE = "journal.db"
 JOURNAL_VERSION = 1
 HISTORY_FILE = "history.db"

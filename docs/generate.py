@@ -18,7 +18,7 @@ from cellctl.cli.diagram import mermaid
 from cellctl.core.packml import COMMANDS, DEFAULT_MODES, MANDATORY, STATE_COMPLETE, Command, State
 from cellctl.core.units import UNITS, dimension_of
 from cellctl.gateway.http import reads, requests, stream
-from cellctl.model import CODES
+from cellctl.model.codes import CODES
 
 DOCS = Path(__file__).parent
 

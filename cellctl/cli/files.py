@@ -34,10 +34,10 @@ def check(path: Path | None, strict: bool, form: str, as_json: bool) -> int:
 @click.argument("code")
 def explain(code: str) -> None:
     """Say what CODE (such as E131) means, with a wrong and a right example."""
-    from cellctl import model
+    from cellctl.model.codes import explain as page
 
     try:
-        click.echo(model.explain(code))
+        click.echo(page(code))
     except KeyError as error:
         raise Failure(f"There is no code {code!r}.") from error
 
@@ -46,9 +46,9 @@ def explain(code: str) -> None:
 @click.argument("kind", type=click.Choice(("cell", "profile", "recipe")))
 def schema(kind: str) -> None:
     """Print the JSON Schema of a KIND of file, for the editor."""
-    from cellctl import model
+    from cellctl.model.shapes import json_schema
 
-    click.echo(json.dumps(model.json_schema(kind), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(json_schema(kind), indent=2, ensure_ascii=False))
 
 
 @click.command()

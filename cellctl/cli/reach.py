@@ -37,9 +37,8 @@ from cellctl.core.messages import (
 from cellctl.core.wire import WireError, decode_answer, decode_line, decode_sample, encode_line, encode_request
 from cellctl.gateway.parts import Parts
 from cellctl.gateway.told import cell_told, unknown
-from cellctl.records import Records, RecordsError
+from cellctl.records import STATE_FOLDER, Records, RecordsError
 
-STATE_FOLDER = ".cellctl"
 SOCKET = "control.sock"
 DEFAULT_URL = "http://127.0.0.1:8080"
 

@@ -1,6 +1,5 @@
 """Run a cell (`run`), or only the simulated devices of one (`sim`)."""
 
-import asyncio
 import json
 import os
 import select
@@ -9,17 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellctl.cli.reach import STATE_FOLDER
 from cellctl.cli.terminal import INVALID, UNREACHABLE, Failure, say, table
 
 if TYPE_CHECKING:
-    from cellctl.model import CellModel
+    from cellctl.model import CellModel, Checked, Problem
     from cellctl.runtime.children import Child
 
 SPEED = click.FloatRange(0.01, 100)
@@ -45,19 +42,23 @@ def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str)
 
     The log goes to stderr, or into the state folder if that is a terminal.
     """
+    from cellctl.model import checking
+
+    outcome = checking(cell)  # before what this process needs itself: the child reads the files meanwhile
+    from cellctl.records import STATE_FOLDER
     from cellctl.runtime import control
     from cellctl.runtime.folder import StateError
     from cellctl.runtime.journal import JournalError
 
     state = state or (Path(cell) if Path(cell).exists() else Path.cwd()) / STATE_FOLDER
-    folder, model = checked(cell)
+    model = _usable(outcome())
     simulated_ids = _chosen(sim, model)
     children, url = _gateway(state, http)
     with ExitStack() as stack:
-        model = _loaded(folder, state, simulated_ids)
+        model = _revealed(model, state, simulated_ids)
         if simulated_ids:
             say("Starting the simulated devices ...")
-            told = stack.enter_context(simulators(folder, simulated_ids, speed))
+            told = stack.enter_context(simulators(model.folder, simulated_ids, speed))
             model = model.simulated({one["id"]: one["at"] for one in told["devices"]})
         name = f"{model.equipment.name} ({model.equipment.id})"
         log = stack.enter_context(_log(state)) if sys.stderr.isatty() else sys.stderr
@@ -95,6 +96,8 @@ def sim(cell: str, devices: str | None, ports: bool, as_json: bool, **pace: Any)
         if not as_json:
             say(f"{len(told['devices'])} devices are simulated. Ctrl-C ends them.")
 
+    import asyncio
+
     serve = _simulators()
     with suppress(asyncio.CancelledError):
         asyncio.run(_until_told(serve(folder, devices=chosen, announce=announce, **pace)))
@@ -102,14 +105,10 @@ def sim(cell: str, devices: str | None, ports: bool, as_json: bool, **pace: Any)
 
 def checked(cell: str) -> tuple[Path, "CellModel"]:
     """The folder and the model of a cell; else its problems are printed and the command ends with INVALID."""
-    from cellctl import model
-    from cellctl.cli.files import tell
+    from cellctl.model import check
 
-    found = model.check(cell)
-    if found.model is None:
-        tell(found.problems)
-        raise Failure("The files of the cell cannot be used.", INVALID)
-    return found.model.folder, found.model
+    model = _usable(check(cell))
+    return model.folder, model
 
 
 @contextmanager
@@ -166,6 +165,29 @@ def _announced(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
     raise Failure("The simulated devices cannot be started.", UNREACHABLE)
 
 
+def _usable(found: "Checked") -> "CellModel":
+    if found.model is None:
+        raise _invalid(found.problems)
+    return found.model
+
+
+def _invalid(problems: "Sequence[Problem]") -> Failure:
+    from cellctl.cli.files import tell
+
+    tell(problems)
+    return Failure("The files of the cell cannot be used.", INVALID)
+
+
+def _revealed(model: "CellModel", state: Path, simulated: Sequence[str]) -> "CellModel":
+    """The model with its secrets, but for those of simulated devices."""
+    from cellctl.model import FilesInvalid
+
+    try:
+        return model.revealed(state, simulated)
+    except FilesInvalid as invalid:
+        raise _invalid(invalid.problems) from invalid
+
+
 def _chosen(names: str | None, model: "CellModel") -> list[str]:
     """The devices to simulate."""
     from cellctl.gateway.told import unknown
@@ -179,18 +201,6 @@ def _chosen(names: str | None, model: "CellModel") -> list[str]:
         if name not in model.models:
             raise click.UsageError(unknown("simulated device", name, model.models))
     return chosen
-
-
-def _loaded(folder: Path, state: Path, simulated: Sequence[str]) -> "CellModel":
-    """The model with its secrets, but for those of simulated devices."""
-    from cellctl import model
-    from cellctl.cli.files import tell
-
-    try:
-        return model.load(folder, state=state, simulated=simulated)
-    except model.FilesInvalid as invalid:
-        tell(invalid.problems)
-        raise Failure("The files of the cell cannot be used.", INVALID) from invalid
 
 
 def _gateway(state: Path, http: str) -> tuple[list["Child"], str]:
@@ -225,6 +235,8 @@ def _log(state: Path) -> Iterator[Any]:
 
 def _simulators() -> Callable[..., Any]:
     """What serves simulated devices, if it is installed."""
+    from importlib.metadata import entry_points
+
     for point in entry_points(group="cellctl.simulators", name="bundled"):
         serve: Callable[..., Any] = point.load()
         return serve
@@ -233,6 +245,8 @@ def _simulators() -> Callable[..., Any]:
 
 async def _until_told(serving: Any) -> None:
     """Run a coroutine until SIGINT or SIGTERM."""
+    import asyncio
+
     task = asyncio.ensure_future(serving)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)

@@ -14,7 +14,7 @@ from cellctl.core.equipment import AlarmSpec, Equipment, Interlock, Station
 from cellctl.core.packml import DEFAULT_MODES, STATE_COMPLETE, Mode, ModeRule, State
 from cellctl.model.cell_model import CellModel, Energy, Oee
 from cellctl.model.device import parts_of
-from cellctl.model.devices import Access, DeviceReader, Devices
+from cellctl.model.devices import DeviceReader, Devices
 from cellctl.model.phases import Phases, read_phases
 from cellctl.model.problems import Report, Wrong, did_you_mean
 from cellctl.model.profile import Profiles
@@ -29,7 +29,7 @@ _ACTING = {state.name.lower(): state for state in STATE_COMPLETE}
 _MODES = {mode.name.lower(): mode for mode in Mode}
 
 
-def read_cell(folder: Path, access: Access, report: Report) -> CellModel | None:
+def read_cell(folder: Path, report: Report) -> CellModel | None:
     """The cell in `folder`; what is wrong with it is in `report`. None if cell.yaml itself cannot be used."""
     profiles = Profiles(folder, report)
     profiles.read_own()
@@ -37,7 +37,7 @@ def read_cell(folder: Path, access: Access, report: Report) -> CellModel | None:
     shaped = validate(document, CellFile, report) if document else None
     if shaped is None:
         return None
-    devices = DeviceReader(shaped, profiles, access, report).read()
+    devices = DeviceReader(shaped, profiles, report).read()
     for name in profiles.own - {row.profile for row in shaped.shape.devices.values()}:
         if (profile := profiles.get(name)) is not None:
             parts_of("device", profile, report)  # somebody is about to use it
@@ -81,6 +81,8 @@ class _Assembly:
             equipment=equipment,
             devices=self._devices.devices,
             models=self._devices.models,
+            secrets=self._devices.secrets,
+            phase_files=phases.files,
             texts=self._texts | self._device_names() | recipes.words,
             timezone=head.timezone,
             oee=self._oee(),

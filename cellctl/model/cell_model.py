@@ -3,12 +3,15 @@
 The rule kept here: it is frozen. Whoever needs another one, as for a simulated run, makes it from this one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cellctl.core.equipment import Equipment
 from cellctl.driver import Device
+from cellctl.model.phase_file import PhaseFile
+from cellctl.model.problems import FilesInvalid, Place, Report, Wrong
+from cellctl.model.secrets import revealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +35,39 @@ class Energy:
 class CellModel:
     """One cell: `equipment` for the core, `devices` for the drivers, and what only screens and reports need.
 
-    `models` names the device model that simulates a device; `texts` has every text for people in all its languages
-    (a text without languages has the language ''): ``interlock.guard.text``, ``recipe.module-12s.weld_power.label``.
+    `models` names the device model that simulates a device; `secrets` tells where cell.yaml names the secrets (device,
+    `user` or `password`); `phase_files` has the file of each phase; `texts` has every text for people in all its
+    languages (a text without languages has the language ''): ``interlock.guard.text``,
+    ``recipe.module-12s.weld_power.label``.
     """
 
     folder: Path
     equipment: Equipment
     devices: Mapping[str, Device]
     models: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[tuple[str, str], Place] = field(default_factory=dict)
+    phase_files: Mapping[str, PhaseFile] = field(default_factory=dict)
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     timezone: str = "UTC"
     oee: Oee | None = None
     energy: Energy | None = None
+
+    def revealed(self, state: Path, simulated: Collection[str] = ()) -> "CellModel":
+        """The same cell with its secrets, but for those of `simulated` devices; FilesInvalid if one is not there."""
+        devices, report = dict(self.devices), Report()
+        for (name, key), place in self.secrets.items():
+            if name not in simulated:
+                device = devices[name]
+                try:
+                    if key == "user":
+                        devices[name] = replace(device, user=revealed(device.user, state))
+                    else:
+                        devices[name] = replace(device, password=revealed(device.password, state))
+                except Wrong as wrong:
+                    report.add(place, wrong)
+        if report.errors:
+            raise FilesInvalid(report.problems)
+        return replace(self, devices=devices)
 
     def simulated(self, addresses: Mapping[str, str]) -> "CellModel":
         """The same cell with these devices (id -> address) simulated; KeyError for a device that it has not."""

@@ -1,6 +1,7 @@
 """`check` and `load`: from a folder, a file or a name to a checked model.
 
-The rule kept here: whatever the files are, the answer is a list of problems, never a traceback.
+The rule kept here: whatever the files are, the answer is a list of problems, never a traceback. What reads and checks
+them is imported when there is something to check: who only takes the outcome (`apart`) does without.
 """
 
 from collections.abc import Collection
@@ -10,12 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import cellctl
-from cellctl.model.cell import read_cell
 from cellctl.model.cell_model import CellModel
-from cellctl.model.device import parts_of
-from cellctl.model.devices import Access
 from cellctl.model.problems import FilesInvalid, Place, Problem, Report, Wrong, did_you_mean
-from cellctl.model.profile import Profiles
 
 GROUP = "cellctl.cells"
 
@@ -33,7 +30,16 @@ def check(path: Path | str) -> Checked:
 
     A profile that lies in no cell is checked by itself, and gives no model. Needs no network and no secrets.
     """
-    return _checked(path, Access())
+    report = Report()
+    try:
+        folder = find_cell(path)
+    except FilesInvalid as invalid:
+        alone = _profile_alone(Path(path), report)
+        return Checked(report.problems if alone else invalid.problems, None)
+    from cellctl.model.cell import read_cell
+
+    model = read_cell(folder, report)
+    return Checked(report.problems, None if report.errors else model)
 
 
 def load(path: Path | str, *, state: Path | None = None, simulated: Collection[str] = ()) -> CellModel:
@@ -41,10 +47,10 @@ def load(path: Path | str, *, state: Path | None = None, simulated: Collection[s
 
     Secrets are read if `state` is given, but for the devices in `simulated`, which need none.
     """
-    checked = _checked(path, Access(state, simulated))
+    checked = check(path)
     if checked.model is None:
         raise FilesInvalid(checked.problems)
-    return checked.model
+    return checked.model if state is None else checked.model.revealed(state, simulated)
 
 
 def find_cell(name_or_path: Path | str) -> Path:
@@ -74,21 +80,13 @@ def bundled_cells() -> dict[str, Path]:
     return found
 
 
-def _checked(path: Path | str, access: Access) -> Checked:
-    report = Report()
-    try:
-        folder = find_cell(path)
-    except FilesInvalid as invalid:
-        alone = _profile_alone(Path(path), report)
-        return Checked(report.problems if alone else invalid.problems, None)
-    model = read_cell(folder, access, report)
-    return Checked(report.problems, None if report.errors else model)
-
-
 def _profile_alone(path: Path, report: Report) -> bool:
     """Check a profile outside of any cell; whether it is one."""
     if path.suffix != ".yaml" or not path.is_file():
         return False
+    from cellctl.model.device import parts_of
+    from cellctl.model.profile import Profiles
+
     profiles = Profiles(path.parent, report)
     profile = profiles.read_file(path)
     if profile is not None:

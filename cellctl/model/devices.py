@@ -1,39 +1,31 @@
 """The devices of a cell: each row of `devices:` with its profile and its driver.
 
 The rule kept here: a device whose profile is wrong stays known by name, and what it might have is not called missing.
+Its driver is constructed, which does no I/O, to find every wrong address before anything runs.
 """
 
-from collections.abc import Collection
+import warnings
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from cellctl.core.context import PhaseContext
 from cellctl.core.equipment import CommandSpec
 from cellctl.core.signal import Signal
-from cellctl.driver import Device
+from cellctl.driver import AddressError, Device
 from cellctl.model.conditions import Known
 from cellctl.model.device import parts_of
-from cellctl.model.drivers import check_driver
+from cellctl.model.drivers import DriverMissing, driver_for
 from cellctl.model.phase_context import WORDS
-from cellctl.model.problems import Report, Wrong, did_you_mean
+from cellctl.model.problems import Place, Report, Wrong, did_you_mean
 from cellctl.model.profile import Profiles
 from cellctl.model.quantity import plain
-from cellctl.model.secrets import reveal, stand_in
+from cellctl.model.secrets import Secret, stand_in
 from cellctl.model.shape import Shaped
 from cellctl.model.shapes import CellFile, DeviceRow
-from cellctl.model.yaml_source import Secret
+from cellctl.model.yaml_source import Document, KeyPath
 
 #: A device of such a name could not be reached as c.<name> in a phase.
 RESERVED = frozenset({*WORDS, *(name for name in dir(PhaseContext) if not name.startswith("_"))})
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Where secrets are read from (None: they are not needed), and the devices that need none."""
-
-    state: Path | None = None
-    simulated: Collection[str] = ()
 
 
 @dataclass(slots=True)
@@ -45,6 +37,7 @@ class Devices:
     commands: dict[str, CommandSpec] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
+    secrets: dict[tuple[str, str], Place] = field(default_factory=dict)
     incomplete: set[str] = field(default_factory=set)
 
     @property
@@ -57,10 +50,9 @@ class Devices:
 class DeviceReader:
     """Reads the rows of `devices:`."""
 
-    def __init__(self, cell: Shaped[CellFile], profiles: Profiles, access: Access, report: Report) -> None:
+    def __init__(self, cell: Shaped[CellFile], profiles: Profiles, report: Report) -> None:
         self._cell = cell
         self._profiles = profiles
-        self._access = access
         self._report = report
         self._found = Devices()
 
@@ -104,10 +96,41 @@ class DeviceReader:
         given = getattr(row, key)
         if not isinstance(given, Secret):
             return str(given)
+        place = self._found.secrets[device, key] = self._cell.document.at("devices", device, key)
         try:
-            if self._access.state is None or device in self._access.simulated:
-                return stand_in(given)
-            return reveal(given, self._access.state)
+            return stand_in(given)
         except Wrong as wrong:
-            self._report.add(self._cell.document.at("devices", device, key), wrong)
+            self._report.add(place, wrong)
             return ""
+
+
+def check_driver(device: Device, profile: Document, cell: Document | None, report: Report) -> None:
+    """Construct the driver of `device`, and report what it cannot use at its place in the profile or the cell."""
+    place = profile.at("profile", "protocol")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            driver_for(device.protocol)(device)
+    except DriverMissing as missing:
+        report.add(place, Wrong("E303", str(missing), missing.hint))
+    except AddressError as error:
+        _report(error, device, (profile, cell), report)
+    except Exception as error:  # a driver is somebody else's code: whatever it raises is told, not shown as a traceback
+        hint = "this is a mistake of the driver: tell its author"
+        report.add(place, Wrong("E303", f"the driver fails with {type(error).__name__}: {error}", hint))
+
+
+def _report(error: AddressError, device: Device, documents: tuple[Document, Document | None], report: Report) -> None:
+    profile, cell = documents
+    message, _, meant = str(error).partition("; did you mean ")
+    if error.where[:1] == ("at",):
+        place = profile.at("profile", "protocol") if cell is None else cell.at("devices", device.id, "at")
+        hint = f"did you mean {meant}" if meant else f"write the address of a {device.protocol} device"
+        report.add(place, Wrong("E203", message, hint))
+        return
+    hint = f"did you mean {meant}" if meant else f"see how the protocol {device.protocol} writes this"
+    path: KeyPath = error.where
+    if cell is not None and ("devices", device.id, "set", *path[1:2]) in cell.keys:
+        profile, path = cell, ("devices", device.id, "set", *path[1:])
+    place = profile.key(*path) if "not known" in message else profile.at(*path)
+    report.add(place, Wrong("E308", message, hint))

@@ -4,17 +4,17 @@ The rule kept here: a file of phases may be as broken as it likes; what it raise
 """
 
 import ast
-import sys
+import marshal
 import traceback
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 
 from cellctl.core.parameter import Parameter
 from cellctl.core.phase import PhaseDefinition
 from cellctl.model.conditions import Known
+from cellctl.model.phase_file import PhaseFile
 from cellctl.model.phase_source import PhaseSource, SourceCheck, SourceFile
 from cellctl.model.problems import Place, Report, Wrong, did_you_mean
 from cellctl.model.quantity import known_unit
@@ -26,9 +26,11 @@ RESERVED = frozenset({"id", "when", "on_fault", "parallel", "with", "do", "for_e
 
 @dataclass(slots=True)
 class Phases:
-    """The phases of a cell; `complete` is false if a file could not be run, so that names may be missing."""
+    """The phases of a cell, and the file of each; `complete` is false if a file could not be run, so that names may be
+    missing."""
 
     definitions: dict[str, PhaseDefinition] = field(default_factory=dict)
+    files: dict[str, PhaseFile] = field(default_factory=dict)
     complete: bool = True
 
 
@@ -46,7 +48,8 @@ def read_phases(folder: Path, known: Known, report: Report) -> Phases:
         if found is None:
             phases.complete = False
             continue
-        for name, definition in found.items():
+        compiled, definitions = found
+        for name, definition in definitions.items():
             source = file.phases.get(name)
             if source is None:
                 continue
@@ -59,7 +62,7 @@ def read_phases(folder: Path, known: Known, report: Report) -> Phases:
             errors = report.errors
             _check(definition, source, known, report)
             if report.errors == errors:
-                phases.definitions[name] = definition
+                phases.definitions[name], phases.files[name] = definition, compiled
             else:
                 phases.complete = False
     return phases
@@ -81,22 +84,18 @@ def _parsed(path: Path, folder: Path, report: Report) -> SourceFile | None:
     return None
 
 
-def _run(file: SourceFile, folder: Path, report: Report) -> Mapping[str, PhaseDefinition] | None:
-    """Execute the definitions of the file; no bytecode is left in the cell's folder."""
-    name = f"cellctl_phases.{folder.resolve().name}.{file.path.stem}"
-    module = ModuleType(name)
-    module.__file__ = str(file.path)
-    sys.modules[name] = module
+def _run(file: SourceFile, folder: Path, report: Report) -> tuple[PhaseFile, Mapping[str, PhaseDefinition]] | None:
+    """The file as it can be run again, and what it defines."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            exec(compile(file.tree, str(file.path), "exec"), module.__dict__)
+            code = compile(file.tree, str(file.path), "exec")
+        name = f"cellctl_phases.{folder.resolve().name}.{file.path.stem}"
+        compiled = PhaseFile(name, str(file.path), marshal.dumps(code))
+        return compiled, compiled.definitions()
     except (Exception, SystemExit) as error:
         report.add(_raised_at(file, error), _raised(error))
         return None
-    finally:
-        del sys.modules[name]
-    return {each.name: each for each in vars(module).values() if isinstance(each, PhaseDefinition)}
 
 
 def _raised_at(file: SourceFile, error: BaseException) -> Place:

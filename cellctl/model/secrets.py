@@ -7,14 +7,21 @@ is never printed. Checking a cell needs none: a stand-in takes its place.
 import os
 import re
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from cellctl.model.problems import Wrong
-from cellctl.model.yaml_source import Secret
 
 #: Where systemd puts the credentials of a service.
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """``!secret name``: a value that is not in the file."""
+
+    name: str
 
 
 class SecretText(str):
@@ -22,10 +29,10 @@ class SecretText(str):
 
     name: str
 
-    def __new__(cls, text: str, name: str) -> "SecretText":
-        """`text` is what stands in for the secret `name`."""
+    def __new__(cls, text: str, name: str = "") -> "SecretText":
+        """`text` is the secret `name`, or its name alone, which stands in for it."""
         made = super().__new__(cls, text)
-        made.name = name
+        made.name = name or text
         return made
 
     def __repr__(self) -> str:
@@ -36,12 +43,11 @@ def stand_in(secret: Secret) -> SecretText:
     """What takes the place of a secret where none is needed; Wrong if its name could be a path."""
     if not _NAME.match(secret.name):
         raise Wrong("E210", f"{secret.name!r} is not the name of a secret", "write '!secret plc_password'")
-    return SecretText(secret.name, secret.name)
+    return SecretText(secret.name)
 
 
-def reveal(secret: Secret, state: Path) -> SecretText:
+def revealed(name: str, state: Path) -> SecretText:
     """The secret, from the credentials of the service or ``secrets/`` of the state folder; Wrong if there is none."""
-    name = stand_in(secret).name
     folder = os.environ.get(CREDENTIALS)
     own = state / "secrets" / name
     try:

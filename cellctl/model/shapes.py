@@ -16,8 +16,8 @@ from cellctl.core.messages import CommandClass
 from cellctl.core.signal import Value
 from cellctl.model.problems import Wrong, did_you_mean
 from cellctl.model.quantity import AmountText, Duration, Id, Name, Period, Range, Unit, Words
+from cellctl.model.secrets import Secret
 from cellctl.model.shape import Shape, read_version
-from cellctl.model.yaml_source import Secret
 
 SignalType = Literal["bool", "int", "float", "text"]
 Version = Annotated[int, BeforeValidator(read_version), WithJsonSchema({"const": 1})]

@@ -27,6 +27,7 @@ from ruamel.yaml.events import (
 )
 
 from cellctl.model.problems import Place, Report, Wrong
+from cellctl.model.secrets import Secret
 from cellctl.model.source import Unreadable, read_text
 
 #: Deeper than any file of a cell; far from the interpreter's recursion limit.
@@ -55,13 +56,6 @@ _HINTS: Mapping[str, str] = {
     "undefined alias": "write the value out",
     "unknown escape": "inside double quotes write \\\\ for a backslash, or use single quotes",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """``!secret name``: a value that is not in the file."""
-
-    name: str
 
 
 @dataclass(slots=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from cellctl.model import CODES, check
+from cellctl.model import check
+from cellctl.model.codes import CODES
 
 CELL = Path(__file__).parents[2] / "recipes" / "battery-module"
 CORPUS = Path(__file__).parents[1] / "data" / "broken"

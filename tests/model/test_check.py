@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cellctl.core.packml import Mode, State
-from cellctl.model import SCHEMAS, DriverMissing, FilesInvalid, check, driver_for, find_cell, json_schema, load
+from cellctl.model import DriverMissing, FilesInvalid, check, driver_for, find_cell, load
+from cellctl.model.shapes import SCHEMAS, json_schema
 
 CELL = Path(__file__).parents[2] / "recipes" / "battery-module"
 

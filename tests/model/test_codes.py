@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cellctl import model
-from cellctl.model import CODES, explain
+from cellctl.model.codes import CODES, explain
 
 SOURCES = sorted(Path(model.__file__).parent.glob("*.py"))
 

@@ -8,7 +8,8 @@ import pytest
 
 from cellctl.model import check
 from cellctl.model.problems import Report
-from cellctl.model.yaml_source import EVENTS_MAX, Secret, read
+from cellctl.model.secrets import Secret
+from cellctl.model.yaml_source import EVENTS_MAX, read
 
 BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
 
