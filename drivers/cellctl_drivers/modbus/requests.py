@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pymodbus.framer.rtu import FramerRTU
-from pymodbus.framer.socket import FramerSocket
 from pymodbus.pdu import DecodePDU, ModbusPDU
 from pymodbus.pdu.bit_message import (
     ReadCoilsRequest,
@@ -48,6 +47,9 @@ _REFUSALS = {
 #: The device has begun, or the gateway does not know: nobody can say that nothing happened.
 _IN_DOUBT = {5: "the device has accepted it and is still working", 11: "the device behind the gateway does not answer"}
 
+#: Transaction, protocol, length of what follows, unit.
+_TCP_HEAD = struct.Struct(">HHHB")
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -85,23 +87,23 @@ class TcpFraming:
 
     def __init__(self, unit: int) -> None:
         self._unit = unit
-        self._framer = FramerSocket(DecodePDU(is_server=False))
         self._transaction = 0
 
     def frame(self, request: Request) -> tuple[bytes, Take[bytes]]:
         """The bytes to send and the taker of the answer's data."""
         transaction = self._transaction = self._transaction % 65_535 + 1
         head = (transaction, 0, self._unit)
+        frame = _TCP_HEAD.pack(transaction, 0, 1 + len(request.pdu), self._unit) + request.pdu
 
         def take(received: bytearray) -> bytes | None:
             if len(received) < 9:
                 return None
-            number, protocol, length, unit = struct.unpack_from(">HHHB", received)
+            number, protocol, length, unit = _TCP_HEAD.unpack_from(received)
             if (number, protocol, unit) != head or not 3 <= length <= 254 or len(received) > 6 + length:
                 raise SilenceError("the device answered something else than was asked")
             return request.check(bytes(received[7:])) if len(received) == 6 + length else None
 
-        return self._framer.encode(request.pdu, self._unit, transaction), take
+        return frame, take
 
 
 class RtuFraming:

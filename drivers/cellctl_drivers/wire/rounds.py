@@ -28,9 +28,12 @@ class Rounds:
     def __init__(self, link: Link, jobs: Sequence[Job], performer: Performer, lost: asyncio.Future[str]) -> None:
         self._link = link
         self._jobs = jobs
+        self._urgent = [job for job in jobs if job.urgent]
         self._performer = performer
         self._lost = lost
+        self._loop = asyncio.get_running_loop()
         self._next_order: asyncio.Future[Order] | None = None
+        self._resting: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self) -> None:
         """Never returns; DriverError when the connection is lost."""
@@ -39,17 +42,20 @@ class Rounds:
         start = self._link.now()
         for index, job in enumerate(self._jobs):
             job.due_ns = start + job.every_ns * (index + 1) // len(self._jobs)
+        self._lost.add_done_callback(self._wake)
         try:
             while True:
                 await self._turn()
         finally:
+            self._lost.remove_done_callback(self._wake)
             await self._give_back()
 
     async def _turn(self) -> None:
         if self._next_order is None:
             self._next_order = asyncio.ensure_future(self._link.order())
+            self._next_order.add_done_callback(self._wake)
         job = min(self._jobs, key=_due, default=None)
-        urgent = min((job for job in self._jobs if job.urgent), key=_due, default=None)
+        urgent = min(self._urgent, key=_due, default=None)
         now = self._link.now()
         if urgent is not None and urgent.due_ns <= now:
             await self._repeat(urgent, now)
@@ -59,10 +65,23 @@ class Rounds:
         elif job is not None and job.due_ns <= now:
             await self._repeat(job, now)
         else:
-            pause_s = None if job is None else (job.due_ns - now) / 1e9
-            await asyncio.wait((self._next_order, self._lost), timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
+            await self._rest(None if job is None else (job.due_ns - now) / 1e9)
         if self._lost.done():
             raise DriverError(self._lost.result())
+
+    async def _rest(self, pause_s: float | None) -> None:
+        """Until an order comes, the connection is lost, or the pause is over."""
+        self._resting = self._loop.create_future()
+        timer = None if pause_s is None else self._loop.call_later(pause_s, self._wake)
+        try:
+            await self._resting
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self, _: object = None) -> None:
+        if not self._resting.done():
+            self._resting.set_result(None)
 
     async def _repeat(self, job: Job, now: int) -> None:
         missed = (now - job.due_ns) // job.every_ns
