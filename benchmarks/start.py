@@ -1,6 +1,7 @@
 """P9: how long until control and gateway are ready, how much memory they take, how quickly the command line answers.
 
-The devices are simulated in a process of their own that is up before; the cell is started as a user would start it.
+The devices are simulated in a process of their own that is up before; the cell is started as a user would start it,
+with the bytecode that an installation has.
 """
 
 import json
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 from benchmarks.rounds import Figure, Row, figures, in_turn
 
@@ -56,26 +58,21 @@ class Start:
 
 def rows() -> Iterator[Row]:
     """The command line, then the small cell, then the one with OPC UA."""
-    yield Row(
-        "P9",
-        "cellctl --help",
-        "s",
-        figures({"ours": partial(_command, [*CELLCTL, "--help"]), "floor": partial(_command, NOTHING)}),
-        "≤ 0.2 s",
-        0.2,
-        note="The floor is a Python that does nothing.",
-    )
     with (
         tempfile.TemporaryDirectory() as folder,
+        _bytecode(Path(folder) / "bytecode"),
         _small(Path(folder) / "small") as small,
         _whole(Path(folder) / "whole") as whole,
     ):
+        _start(whole)
+        helped = figures({"ours": partial(_command, [*CELLCTL, "--help"]), "floor": partial(_command, NOTHING)})
         starts: dict[str, Callable[[], Start]] = {
             "small": partial(_start, small),
             "whole": partial(_start, whole),
             "nothing": _nothing,
         }
         found = in_turn(starts)
+    yield Row("P9", "cellctl --help", "s", helped, "≤ 0.2 s", 0.2, note="The floor is a Python that does nothing.")
     small_cell, whole_cell = (partial(_row, found[name], found["nothing"]) for name in ("small", "whole"))
     yield small_cell(lambda start: start.control_s, "s", metric="control ready, Modbus and serial devices", bound=0.6)
     yield small_cell(lambda start: start.control_mb, "MB", metric="memory of control, the same", bound=45)
@@ -158,6 +155,14 @@ def _memory_mb(pid: int) -> float:
 
 def _megabytes(pages: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@contextmanager
+def _bytecode(folder: Path) -> Iterator[None]:
+    """What is started keeps its bytecode in `folder`, whatever the environment says: the second start finds it."""
+    with patch.dict(os.environ, PYTHONPYCACHEPREFIX=str(folder)):
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        yield
 
 
 # --- the cells --------------------------------------------------------------------------------------------------
