@@ -41,9 +41,12 @@ class Polled:
             self.forget()
         if data != self._data:
             raws = [decode(data, at) for decode, at in self._places]
-            told = zip(self._readings, raws, self._raws, strict=True)
-            self._link.put([reading.sample(raw, now) for reading, raw, last in told if raw != last])
+            both = zip(self._readings, raws, self._raws, strict=True)
+            told = [reading.sample(raw, now) for reading, raw, last in both if raw != last]
             self._data, self._raws = data, raws
+            self._link.put(told)
+            if len(told) == len(raws):
+                return
         self._link.alive(self._signals)
 
     def refuse(self, reason: str) -> None:
