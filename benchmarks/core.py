@@ -29,6 +29,7 @@ from cellctl.core.phase import phase
 from cellctl.core.procedure import PhaseStep, Sequence
 from cellctl.core.recipe import MasterRecipe
 from cellctl.core.signal import Sample, Signal
+from cellctl.core.why import why
 
 SIGNALS = 2_000
 CONDITIONS = 200
@@ -127,7 +128,7 @@ def _steps() -> float:
     start = time.process_time()
     while count < STEPS:
         done = [Done(effect.id, Outcome.CONFIRMED) for effect in effects if isinstance(effect, Write)]
-        assert done, cell.view().why
+        assert done, tuple(why(cell))
         count += len(done)
         now += 1_000
         effects = cell.step(now, done)
@@ -150,7 +151,7 @@ def _in_execute() -> tuple[Cell, int, list[Effect]]:
     for action in (StartChangeover("r"), AddJob("j", "r", 1), Operate(Command.RESET), Operate(Command.START)):
         now += 1_000_000
         effects = cell.step(now, [Request(str(now), action)])
-    assert cell.state is State.EXECUTE, cell.view().why
+    assert cell.state is State.EXECUTE, tuple(why(cell))
     return cell, now, effects
 
 

@@ -2,7 +2,7 @@
 
 `Cell.step(now, inputs) -> effects` is all there is: no await, no clock, no I/O. The same inputs at the same times give
 the same effects, so an incident replays exactly, and a running job is data. `wake_at` tells when time alone may change
-something; `view()` is what people and other systems are shown.
+something; `view.py` tells what people and other systems are shown.
 """
 
 from collections import OrderedDict
@@ -12,7 +12,7 @@ from typing import Protocol, assert_never
 from cellctl.core.alarm import Alarms
 from cellctl.core.changeover import Changeover
 from cellctl.core.equipment import Equipment
-from cellctl.core.fault import Cause
+from cellctl.core.fault import Cause, not_connected
 from cellctl.core.interlock import Interlocks
 from cellctl.core.messages import (
     AddJob,
@@ -36,13 +36,12 @@ from cellctl.core.messages import (
     StartChangeover,
     Tick,
 )
-from cellctl.core.operation import Operation, possible
+from cellctl.core.operation import Operation
 from cellctl.core.outbox import Outbox
 from cellctl.core.packml import Command, State
 from cellctl.core.production import Production
 from cellctl.core.signal import Image
 from cellctl.core.site import Site
-from cellctl.core.view import View, not_connected, view_of
 
 S = State
 
@@ -114,10 +113,6 @@ class Cell:
         if self.changeover is not None:
             rooms.append(self.changeover)
         return min(at for at in (self._sweep_at, *(room.wake_at for room in rooms)) if at is not None)
-
-    def view(self) -> View:
-        """All that people and other systems are shown."""
-        return view_of(self)
 
     @property
     def state(self) -> State:
@@ -196,7 +191,7 @@ class Cell:
         if self.missing and self.state in _HOLD_IN:
             return self.operation.fire(Command.HOLD, self.missing[0]) is None
         if self.state is S.SUSPENDED and self.operation.suspended_by_itself and not self.interlocks.broken("suspend"):
-            return self.operation.fire(Command.UNSUSPEND, Cause("interlock", "cleared", "The cause is gone")) is None
+            return self.operation.fire(Command.UNSUSPEND, Cause("cleared", "suspend", "The cause is gone")) is None
         return False
 
     def name_of(self, device: str) -> str:
@@ -233,7 +228,8 @@ class Cell:
             answer: Receipt | Refused = Receipt(request.id, f"{self.state.title}")
             self.outbox.note("request", id=request.id, action=kind, by=request.by, via=request.via)
         else:
-            answer = Refused(request.id, reason, possible(self.operation.packml))
+            possible = self.possible() if isinstance(request.action, Operate) else ()
+            answer = Refused(request.id, reason, possible)
             self.outbox.note("refused", id=request.id, action=kind, by=request.by, via=request.via, reason=reason)
         self._answers[request.id] = answer
         if len(self._answers) > ANSWERS_KEPT:
@@ -269,13 +265,24 @@ class Cell:
 
     def refusal(self, command: Command) -> str | None:
         """Why `command` would be refused now, or None."""
-        if reason := self.operation.packml.refusal(command) or self.interlocks.refusal(command):
+        if reason := self.operation.packml.refusal(command):
             return reason
         if command in _NEED_DEVICES and self.missing:
             return f"{command.title} is not possible: {self.missing[0].text}"
-        if command in (Command.RESET, Command.START) and self.changeover is not None and not self.changeover.done:
+        if reason := self.interlocks.refusal(command):
+            return reason
+        if command in (Command.RESET, Command.START) and self.changeover is not None and self.changing_over:
             return f"{command.title} is not possible: the changeover to {self.changeover.recipe.id} is in work"
         return None
+
+    @property
+    def changing_over(self) -> bool:
+        """Whether a changeover is in work."""
+        return self.changeover is not None and not self.changeover.done
+
+    def possible(self) -> tuple[str, ...]:
+        """The commands that would be accepted now, as people type them."""
+        return tuple(command.name.lower() for command in self.operation.packml.legal() if not self.refusal(command))
 
     def _start_changeover(self, recipe_id: str) -> str | None:
         recipe = self.equipment.recipes.get(recipe_id)
@@ -285,8 +292,8 @@ class Cell:
             allowed = ", ".join(state.title for state in sorted(_CHANGEOVER_IN))
             return f"a changeover is not possible in state {self.state.title}; it is in {allowed}"
         if self.production.parts:
-            return f"part {self.production.parts[0].serial} is still in process"
-        if self.changeover is not None and not self.changeover.done:
+            return f"part {self.production.parts[0].serial} is still in process: Reset, Start, Complete finishes it"
+        if self.changeover is not None and self.changing_over:
             return f"the changeover to {self.changeover.recipe.id} is in work"
         self.production.load(None)
         self.outbox.note("changeover", recipe=recipe.id, version=recipe.version)

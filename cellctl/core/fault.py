@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cellctl.core.messages import LinkChanged, LinkState
 from cellctl.core.signal import Value
 
 #: What a policy may end in: the reactions of the cell, and recoveries that need nobody.
@@ -52,3 +53,13 @@ class Cause:
     id: str
     text: str
     do: str = ""
+
+
+def not_connected(name: str, link: LinkChanged) -> Cause:
+    """A device that cannot be used, as a cause; `name` as people call it."""
+    if link.state is LinkState.WRONG_DEVICE:
+        return Cause(
+            "link", link.device, f"{name} is another device: {link.reason}", "Check its address and its cable."
+        )
+    reason = link.reason or link.state.value
+    return Cause("link", link.device, f"{name} is not connected: {reason}", "Check its power and its cable.")

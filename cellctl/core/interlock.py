@@ -90,9 +90,18 @@ class Interlocks:
         broken = list(chain.from_iterable(self.broken(reaction) for reaction in GOING.get(command, ())))
         return f"{command.title} is not possible: {broken[0].text}" if broken else None
 
+    def unknown(self, name: str) -> bool:
+        """Whether it cannot be told if the need is met."""
+        return self._list.watches[name].value is None
+
+    def devices(self, name: str) -> set[str]:
+        """The devices whose signals the interlock needs."""
+        return {self._image.signals[signal].device for signal in self._list.watches[name].signals}
+
     def cause(self, interlock: Interlock, now: int) -> Cause:
         """The interlock as a cause: its text with the part of the condition that is missing."""
         missing = "; ".join(self._list.watches[interlock.id].why(self._image, now))
-        return Cause(
-            "interlock", interlock.id, f"{interlock.text} ({missing})" if missing else interlock.text, interlock.do
-        )
+        if self.unknown(interlock.id):
+            return Cause("interlock", interlock.id, f"The interlock {interlock.id} cannot be judged: {missing}")
+        text = f"{interlock.text} ({missing})" if missing else interlock.text
+        return Cause("interlock", interlock.id, text, interlock.do)

@@ -208,8 +208,3 @@ class Operation:
     def runs(self) -> tuple[PhaseRun, ...]:
         """The phase that the present state runs, if any."""
         return () if self._routine is None else self._routine.runs
-
-
-def possible(packml: PackML) -> tuple[str, ...]:
-    """The commands that the state accepts, as people type them."""
-    return tuple(command.name.lower() for command in packml.legal())

@@ -1,27 +1,19 @@
-"""The cell as people and other systems see it: one frozen snapshot, and the ordered answer to "why is it not running?".
+"""The cell as people and other systems see it: one frozen snapshot.
 
 The rule kept here: everything is plain data with the field's names, ready to be shown; nothing here decides.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from cellctl.core.alarm import Alarm
+from cellctl.core.cell import Cell
 from cellctl.core.changeover import Changeover
 from cellctl.core.fault import Cause, Question
-from cellctl.core.messages import LinkChanged, LinkState
-from cellctl.core.operation import possible
-from cellctl.core.packml import STATE_COMPLETE, Mode, State
 from cellctl.core.part import Part
 from cellctl.core.production import Production
 from cellctl.core.recipe import FirstArticle, Prepare, RunPhase
 from cellctl.core.signal import Value
-
-if TYPE_CHECKING:
-    from cellctl.core.cell import Cell
+from cellctl.core.why import why
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +165,7 @@ def view_of(cell: Cell) -> View:
         jobs=jobs,
         good=production.good,
         reject=production.reject,
-        commands=tuple(name for name in possible(operation.packml) if name.upper() not in {c.name for c in refusals}),
+        commands=cell.possible(),
         refusals={command.name.lower(): reason for command, reason in refusals.items()},
         why=tuple(why(cell)),
         parts=tuple(_part(part, production) for part in production.parts),
@@ -196,69 +188,6 @@ def view_of(cell: Cell) -> View:
         questions=tuple(production.questions),
         changeover=None if cell.changeover is None else _changeover(cell.changeover, production.articles),
     )
-
-
-#: What takes the cell on from a wait state.
-_NEXT = {
-    State.ABORTED: "Clear",
-    State.STOPPED: "Reset",
-    State.IDLE: "Start",
-    State.HELD: "Unhold",
-    State.SUSPENDED: "Unsuspend",
-    State.COMPLETED: "Reset",
-}
-
-
-def why(cell: Cell) -> Iterator[Cause]:
-    """Why the cell is not producing, first cause first; empty while parts are being made."""
-    now = cell.outbox.now
-    seen: set[tuple[str, str]] = set()
-    for cause in (
-        *cell.operation.causes,
-        *(cell.interlocks.cause(one, now) for one in cell.interlocks.broken("abort", "stop", "hold", "suspend")),
-        *_lost(cell),
-        *(
-            Cause("question", one.id, one.text, f"Choose: {', '.join(one.choices)}")
-            for one in cell.production.questions
-        ),
-        *_changeover_waits(cell),
-        *_state(cell),
-    ):
-        if (cause.kind, cause.id) not in seen:
-            seen.add((cause.kind, cause.id))
-            yield cause
-
-
-def not_connected(name: str, link: LinkChanged) -> Cause:
-    """A device that is not there, as a cause; `name` as people call it."""
-    reason = link.reason or link.state.value
-    return Cause("link", link.device, f"{name} is not connected: {reason}", "Check its power and its cable.")
-
-
-def _lost(cell: Cell) -> Iterator[Cause]:
-    for link in cell.links.values():
-        if link.state is not LinkState.CONNECTED:
-            yield not_connected(cell.name_of(link.device), link)
-
-
-def _changeover_waits(cell: Cell) -> Iterator[Cause]:
-    if cell.changeover is not None and not cell.changeover.done:
-        for line in cell.changeover.waits_for():
-            yield Cause("changeover", cell.changeover.recipe.id, f"Changeover to {cell.changeover.recipe.id}: {line}")
-
-
-def _state(cell: Cell) -> Iterator[Cause]:
-    state = cell.state
-    mode = cell.operation.packml.mode
-    if state in _NEXT:
-        yield Cause("state", state.title, f"The cell is {state.title}", f"{_NEXT[state]}.")
-    if state is State.EXECUTE and mode is not Mode.PRODUCTION:
-        yield Cause("mode", mode.title, f"The mode is {mode.title}: no parts are made")
-    if state in STATE_COMPLETE:
-        waits = "; ".join(line for run in (*cell.operation.runs, *cell.production.runs) for line in run.waits_for())
-        yield Cause("state", state.title, f"The cell is {state.title}" + (f": {waits}" if waits else ""))
-    elif not cell.production.parts:
-        yield from cell.production.why_no_part()
 
 
 def _part(part: Part, production: Production) -> PartView:

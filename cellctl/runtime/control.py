@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -19,6 +20,7 @@ from cellctl.core.cell import Cell
 from cellctl.core.equipment import Equipment
 from cellctl.core.messages import Done, Entry, Operate, Order, Outcome, Request, Samples
 from cellctl.core.packml import COMMANDS, Command, State
+from cellctl.core.view import view_of
 from cellctl.driver import Device, DriverFactory
 from cellctl.model.drivers import driver_for
 from cellctl.records import Records
@@ -132,7 +134,7 @@ class Control:
         self.cell = Cell(equipment, state=self._begin.state, token=self._begin.token)
         self._inbox = Inbox(equipment.signals)
         self._history = History(state, equipment.signals, trouble=lambda reason: log.warning(reason))
-        self._server = LinkServer(state, Published(self.cell.view, self.cell.image), self._inbox.put, log)
+        self._server = LinkServer(state, Published(partial(view_of, self.cell), self.cell.image), self._inbox.put, log)
         self._supervisors = {
             device.id: Supervisor(device, drivers(device.protocol)(device), self._clock, self._inbox, log)
             for device in model.devices.values()

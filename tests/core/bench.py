@@ -39,6 +39,7 @@ from cellctl.core.procedure import PhaseStep, Sequence
 from cellctl.core.progress import Progress
 from cellctl.core.recipe import MasterRecipe
 from cellctl.core.signal import Image, Quality, Signal, Value
+from cellctl.core.view import View, view_of
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -221,7 +222,10 @@ class Bench:
             if self.cell.state is state:
                 return
             self.advance(0.01)
-        raise AssertionError(f"{self.cell.state.title}, not {state.title}: {self.cell.view().why}")
+        raise AssertionError(f"{self.cell.state.title}, not {state.title}: {self.view().why}")
+
+    def view(self) -> View:
+        return view_of(self.cell)
 
     def sent(self, name: str) -> list[Write | Call]:
         return [

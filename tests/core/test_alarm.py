@@ -66,10 +66,10 @@ def test_the_cell_tells_its_alarms() -> None:
     bench.values["laser.peak"] = 1950.0
     bench.advance(0.01)
     assert bench.noted("alarm") == [{"alarm": "hot", "raised": True}]
-    (alarm,) = bench.cell.view().alarms
+    (alarm,) = bench.view().alarms
     assert (alarm.text, alarm.do, alarm.since_ns) == ("Too hot", "Wait.", bench.now)
     bench.lose("laser")
-    assert len(bench.cell.view().alarms) == 1
+    assert len(bench.view().alarms) == 1
     bench.values["laser.peak"] = 5.0
     bench.back("laser")
     bench.advance(0.01)

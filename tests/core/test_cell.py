@@ -38,6 +38,7 @@ from cellctl.core.messages import (
 from cellctl.core.packml import Command, Mode, State
 from cellctl.core.recipe import Prepare
 from cellctl.core.signal import STALE_AFTER_NS, Quality, Sample, Value
+from cellctl.core.view import view_of
 
 from .bench import MS, Bench, S, equipment
 
@@ -88,7 +89,7 @@ def test_a_repeated_request_gets_the_same_answer_and_does_nothing() -> None:
     assert bench.ask(AddJob("K", "r", 1), "other") == refused
     assert isinstance(first.answer, Receipt)
     assert isinstance(refused.answer, Refused)
-    assert [job.id for job in bench.cell.view().jobs] == ["J"]
+    assert [job.id for job in bench.view().jobs] == ["J"]
 
 
 def test_the_answers_that_are_kept_are_bounded() -> None:
@@ -115,7 +116,7 @@ def test_who_asked_is_told(by: str, via: str, told: str) -> None:
 
 def test_what_concerns_nothing_known_changes_nothing() -> None:
     bench = Bench(equipment(weld))
-    before = repr(bench.cell.view())
+    before = repr(bench.view())
     bench.step(
         LinkChanged("toaster", LinkState.LOST, "?"),
         Samples((Sample("toaster.hot", True, Quality.GOOD, bench.now, bench.now),)),
@@ -123,7 +124,7 @@ def test_what_concerns_nothing_known_changes_nothing() -> None:
         Alive("toaster", bench.now),
         Tick(),
     )
-    assert repr(bench.cell.view()) == before
+    assert repr(bench.view()) == before
     assert [entry["device"] for entry in bench.noted("link")] == ["plc", "laser", "robot"]
 
 
@@ -131,7 +132,7 @@ def test_a_link_that_stays_as_it_is_is_written_down_once() -> None:
     bench = Bench(equipment(weld))
     bench.step(LinkChanged("laser", LinkState.CONNECTED, identity="LX2 0042"))
     assert len(bench.noted("link")) == 3
-    assert bench.cell.view().devices[1].identity == "LX2 0042"
+    assert bench.view().devices[1].identity == "LX2 0042"
 
 
 def test_a_silent_device_is_noticed_by_its_age() -> None:
@@ -184,9 +185,9 @@ def test_a_turn_changes_the_state_so_often_and_no_more(monkeypatch: pytest.Monke
     monkeypatch.setattr(cell_module, "STATES_PER_TURN", 1)
     bench = Bench(equipment(weld))
     bench.produce()
-    assert (bench.cell.state, bench.cell.view().parts) == (State.EXECUTE, ())
+    assert (bench.cell.state, bench.view().parts) == (State.EXECUTE, ())
     bench.step()
-    assert len(bench.cell.view().parts) == 1
+    assert len(bench.view().parts) == 1
 
 
 def test_a_cell_without_stations_or_names_of_devices() -> None:
@@ -319,7 +320,7 @@ def test_the_same_inputs_give_the_same_effects(plan: list[Any]) -> None:
     again = Cell(first.cell.equipment)
     log = [(now, repr(effect)) for now, inputs in first.inputs for effect in again.step(now, inputs)]
     assert log == first.log
-    assert repr(again.view()) == repr(first.cell.view())
+    assert repr(view_of(again)) == repr(view_of(first.cell))
 
 
 def test_effects_are_the_four_kinds_and_nothing_else() -> None:

@@ -71,18 +71,18 @@ def asked(bench: Bench, action: Action) -> str | None:
 
 
 def shown(bench: Bench) -> ChangeoverView:
-    changeover = bench.cell.view().changeover
+    changeover = bench.view().changeover
     assert changeover is not None
     return changeover
 
 
 def loaded(bench: Bench) -> str | None:
-    recipe = bench.cell.view().recipe
+    recipe = bench.view().recipe
     return None if recipe is None else recipe.id
 
 
 def waits(bench: Bench) -> list[str]:
-    return [cause.text for cause in bench.cell.view().why if cause.kind == "changeover"]
+    return [cause.text for cause in bench.view().why if cause.kind == "changeover"]
 
 
 # --- steps that a person does ---
@@ -283,7 +283,9 @@ def test_it_does_not_begin_with_a_part_inside() -> None:
     bench.produce(seconds=0.1)
     bench.fire(Command.STOP)
     bench.until(State.STOPPED)
-    assert asked(bench, StartChangeover("other")) == "part J-0001 is still in process"
+    assert (
+        asked(bench, StartChangeover("other")) == "part J-0001 is still in process: Reset, Start, Complete finishes it"
+    )
     assert loaded(bench) == "r"
 
 
@@ -316,7 +318,7 @@ def test_a_cancelled_changeover_leaves_no_recipe_loaded() -> None:
     bench.ask(StartChangeover("r"))
     assert loaded(bench) is None
     assert asked(bench, CancelChangeover()) is None
-    assert (loaded(bench), bench.cell.view().changeover) == (None, None)
+    assert (loaded(bench), bench.view().changeover) == (None, None)
     assert bench.noted("changeover.cancelled") == [{"recipe": "r", "reason": "cancelled by anna"}]
 
 
@@ -332,7 +334,7 @@ def test_it_ends_when_the_cell_leaves_the_state_for_it() -> None:
     bench = begun(Prepare("Bring the plate"))
     bench.fire(Command.ABORT)
     assert bench.noted("changeover.cancelled")[0]["reason"] == "the cell left the state for it"
-    assert bench.cell.view().changeover is None
+    assert bench.view().changeover is None
 
 
 @pytest.mark.parametrize("action", [ConfirmStep(0), CancelChangeover()])

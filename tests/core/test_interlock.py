@@ -111,8 +111,8 @@ def test_unknown_is_not_fulfilled() -> None:
     assert (cause.kind, cause.id, cause.text, cause.do) == (
         "interlock",
         "one",
-        "One (plc.guard is not known: cable)",
-        "Do.",
+        "The interlock one cannot be judged: plc.guard is not known: cable",
+        "",
     )
 
 
@@ -128,7 +128,7 @@ def test_a_broken_interlock_takes_the_cell_out_of_execute(reaction: str, state: 
     bench.values[name] = value
     bench.until(state)
     assert bench.noted("interlock")[-1]["fulfilled"] is False
-    assert bench.cell.view().why[0].kind == "interlock"
+    assert bench.view().why[0].kind == "interlock"
 
 
 @pytest.mark.parametrize(
@@ -149,17 +149,19 @@ def test_a_lost_signal_is_as_bad_as_a_broken_need() -> None:
     assert bench.cell.state is State.EXECUTE
     bench.advance(0.4)
     assert bench.cell.state in (State.ABORTING, State.ABORTED)
-    assert bench.cell.view().why[0].text == "The guard is open (plc.guard is not known: stale: no news from the device)"
+    assert bench.view().why[0].text == (
+        "The interlock guard cannot be judged: plc.guard is not known: stale: no news from the device"
+    )
 
 
 def test_suspend_ends_by_itself_when_the_cause_is_gone() -> None:
     bench = producing()
     bench.values["plc.infeed"] = False
     bench.until(State.SUSPENDED)
-    assert [cause.text for cause in bench.cell.view().why][:1] == ["No parts (plc.infeed, it is false)"]
+    assert [cause.text for cause in bench.view().why][:1] == ["No parts (plc.infeed, it is false)"]
     bench.values["plc.infeed"] = True
     bench.until(State.EXECUTE)
-    assert [entry["cause"] for entry in bench.noted("command")][-2:] == ["infeed", "cleared"]
+    assert [entry["cause"] for entry in bench.noted("command")][-2:] == ["infeed", "suspend"]
 
 
 def test_the_suspend_of_an_operator_does_not_end_by_itself() -> None:
@@ -214,8 +216,8 @@ def test_what_would_set_the_cell_going_is_refused(
     if reason := reasons[reaction]:
         assert refusal(bench, command) == f"{command.title} is not possible: {reason}"
         assert bench.cell.state is state
-        assert bench.cell.view().refusals == {command.name.lower(): f"{command.title} is not possible: {reason}"}
-        assert command.name.lower() not in bench.cell.view().commands
+        assert bench.view().refusals == {command.name.lower(): f"{command.title} is not possible: {reason}"}
+        assert command.name.lower() not in bench.view().commands
     else:
         assert not isinstance(bench.fire(command).answer, Refused)
 
@@ -225,7 +227,7 @@ def test_a_need_that_must_have_held_for_some_time_refuses_until_then() -> None:
     bench.connect("plc", "laser", "robot")
     bench.advance(0.9)
     bench.fire(Command.RESET)
-    assert bench.cell.view().why[0].text.startswith("Air is low (plc.air > 5 bar, 890 ms of 1 s")
+    assert bench.view().why[0].text.startswith("Air is low (plc.air > 5 bar, 890 ms of 1 s")
     assert refusal(bench, Command.START) == "Start is not possible: Air is low"
     bench.advance(0.11)
     bench.fire(Command.START)
@@ -252,8 +254,31 @@ def test_a_lost_device_holds_the_cell(state: State, link: LinkState) -> None:
     bench = producing(state)
     bench.step(LinkChanged("robot", link, "cable"))
     bench.until(State.HELD)
-    assert bench.cell.view().why[0].text == "The robot is not connected: cable"
-    assert refusal(bench, Command.UNHOLD) == "Unhold is not possible: The robot is not connected: cable"
+    told = "another device" if link is LinkState.WRONG_DEVICE else "not connected"
+    assert bench.view().why[0].text == f"The robot is {told}: cable"
+    assert refusal(bench, Command.UNHOLD) == f"Unhold is not possible: The robot is {told}: cable"
+    bench.back("robot")
+    assert [(cause.text, cause.do) for cause in bench.view().why] == [
+        (f"The robot is {told}: cable. This is over", ""),
+        ("The cell is Held", "Unhold."),
+    ]
+
+
+def test_an_abort_for_want_of_a_device_names_the_device() -> None:
+    bench = producing()
+    bench.lose("plc")
+    bench.until(State.ABORTED)
+    assert bench.view().why[0].text == "The PLC is not connected: cable"
+    assert not [cause for cause in bench.view().why if cause.kind == "interlock"]
+    bench.back("plc")
+    bench.advance(1.2)
+    first = bench.view().why[0]
+    assert (first.id, first.do) == ("guard", "")
+    assert first.text.endswith("This is over")
+    bench.fire(Command.CLEAR)
+    bench.until(State.STOPPED)
+    bench.lose("plc")
+    assert refusal(bench, Command.RESET) == "Reset is not possible: The PLC is not connected: cable"
 
 
 @pytest.mark.parametrize(("state", "command"), [(State.STOPPED, Command.RESET), (State.IDLE, Command.START)])
@@ -266,6 +291,6 @@ def test_without_its_devices_a_cell_does_not_start(state: State, command: Comman
 def test_a_device_that_no_station_uses_is_not_needed() -> None:
     made = equipment(work)
     bench = Bench(replace(made, devices={**made.devices, "meter": ""}))
-    assert [cause.text for cause in bench.cell.view().why][:1] == ["meter is not connected: not tried yet"]
+    assert [cause.text for cause in bench.view().why][:1] == ["meter is not connected: not tried yet"]
     bench.produce(seconds=0.1)
     assert bench.cell.state is State.EXECUTE

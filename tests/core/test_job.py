@@ -84,7 +84,7 @@ def test_a_job_that_cannot_be_taken_is_refused_with_the_reason(job: dict[str, An
     bench = Bench(equipment(load, parameters=PER_PART))
     assert isinstance(bench.ask(AddJob("J", "r", 1)).answer, Receipt)
     assert refusal(bench, **job) == reason
-    assert [one.id for one in bench.cell.view().jobs] == ["J"]
+    assert [one.id for one in bench.view().jobs] == ["J"]
 
 
 def test_a_cell_without_recipes_takes_no_job() -> None:
@@ -109,8 +109,8 @@ def test_jobs_are_worked_off_in_their_order_and_the_cell_completes_by_itself() -
     bench.until(State.COMPLETED)
     assert log(bench, "part.done", "part", "result") == [("A-0001", "good"), ("A-0002", "good"), ("B-0001", "good")]
     assert log(bench, "job.done", "job", "good", "reject") == [("A", 2, 0), ("B", 1, 0)]
-    assert [job.id for job in bench.cell.view().jobs] == ["C"]
-    assert bench.cell.view().good == 3
+    assert [job.id for job in bench.view().jobs] == ["C"]
+    assert bench.view().good == 3
 
 
 def test_the_next_job_begins_while_the_last_one_ends() -> None:
@@ -120,7 +120,7 @@ def test_the_next_job_begins_while_the_last_one_ends() -> None:
     bench.ask(StartChangeover("r"))
     bench.start()
     bench.advance(0.2)
-    assert [part.job for part in bench.cell.view().parts] == ["A", "B"]
+    assert [part.job for part in bench.view().parts] == ["A", "B"]
 
 
 def test_a_cell_that_was_started_without_a_job_waits_for_one() -> None:
@@ -130,7 +130,7 @@ def test_a_cell_that_was_started_without_a_job_waits_for_one() -> None:
     bench.start()
     bench.advance(1)
     assert bench.cell.state is State.EXECUTE
-    assert bench.cell.view().why[0].text == "There is no job"
+    assert bench.view().why[0].text == "There is no job"
     bench.ask(AddJob("K", "r", 1))
     bench.until(State.COMPLETED)
 
@@ -140,8 +140,8 @@ def test_a_job_for_another_recipe_waits_for_the_changeover() -> None:
     bench.ask(AddJob("K", "other", 1))
     bench.start()
     bench.advance(0.5)
-    assert bench.cell.view().why[0].text == "The job K needs other, but no recipe is loaded"
-    assert bench.cell.view().parts == ()
+    assert bench.view().why[0].text == "The job K needs other, but no recipe is loaded"
+    assert bench.view().parts == ()
 
 
 def test_a_cancelled_job_begins_no_further_part_and_finishes_those_it_has() -> None:
@@ -160,4 +160,4 @@ def test_a_cancelled_job_without_parts_is_gone_at_once() -> None:
     bench.ask(AddJob("A", "r", 1))
     bench.ask(AddJob("B", "r", 1))
     bench.ask(CancelJob("B"))
-    assert [job.id for job in bench.cell.view().jobs] == ["A"]
+    assert [job.id for job in bench.view().jobs] == ["A"]

@@ -81,10 +81,10 @@ def test_the_phases_of_a_state_run_one_after_another() -> None:
     bench.values["laser.ready"] = False
     bench.fire(Command.RESET)
     bench.advance(0.05)
-    assert bench.cell.view().why[0].text.startswith("The cell is Resetting: home: waits ")
+    assert bench.view().why[0].text.startswith("The cell is Resetting: home: waits ")
     bench.advance(0.5)
     assert bench.cell.state is State.RESETTING
-    assert bench.cell.view().why[0].text.startswith("The cell is Resetting: look: waits for laser.ready, it is false")
+    assert bench.view().why[0].text.startswith("The cell is Resetting: look: waits for laser.ready, it is false")
     bench.values["laser.ready"] = True
     bench.until(State.IDLE)
 
@@ -99,7 +99,7 @@ def test_a_fault_in_the_phases_of_a_cell_about_to_go_stops_it(broken: tuple[Any,
         "asks": "Resetting: asks asks, but nobody can answer it here",
         "needy": "Resetting: needy: the parameter 'power' is missing",
     }
-    assert bench.cell.view().why[0].text == texts[broken[-1].name]
+    assert bench.view().why[0].text == texts[broken[-1].name]
     assert bench.states() == ["Resetting", "Stopping", "Stopped"]
 
 
@@ -114,7 +114,7 @@ def test_a_fault_in_the_phases_of_a_cell_that_comes_to_rest_is_told_and_passed_o
     bench = cell(aborting=(fails,))
     bench.fire(Command.ABORT)
     bench.until(State.ABORTED)
-    assert bench.cell.view().why[0].text == "Aborting: no way home"
+    assert bench.view().why[0].text == "Aborting: no way home"
     assert bench.noted("fault") == [{"state": "Aborting", "text": "no way home"}]
 
 
@@ -126,7 +126,7 @@ def test_a_lost_device_ends_the_wait_of_a_state() -> None:
     bench.advance(0.1)
     bench.lose("laser")
     bench.until(State.STOPPED)
-    assert bench.cell.view().why[0].text == "Resetting: laser: cable"
+    assert bench.view().why[0].text == "Resetting: laser: cable"
 
 
 def test_leaving_a_state_ends_its_phases_and_what_is_safe_goes_first() -> None:
@@ -199,7 +199,7 @@ def test_stop_and_abort_end_within_their_bound_whatever_happens(command: Command
         assert bench.now <= began + STOPPING_TIMEOUT_NS
         assert bench.cell.wake_at > bench.now
         bench.advance(0.01)
-    assert bench.cell.view().why[0].text.endswith("its phases took too long")
+    assert bench.view().why[0].text.endswith("its phases took too long")
     assert bench.sent("plc.clamp")[-1].command_class is CommandClass.STOP
 
 
@@ -281,7 +281,7 @@ def test_only_in_production_mode_parts_are_made() -> None:
     assert bench.noted("mode") == [{"mode": "Manual", "by": "anna"}]
     bench.produce(seconds=1)
     assert bench.cell.state is State.EXECUTE
-    assert bench.cell.view().parts == ()
+    assert bench.view().parts == ()
     refused = bench.ask(SetMode(Mode.PRODUCTION)).answer
     assert "cannot be changed in state Execute" in getattr(refused, "reason", "")
 
@@ -295,12 +295,12 @@ def test_the_first_cause_stays_first_until_a_person_goes_on() -> None:
     bench.advance(0.1)
     bench.fire(Command.ABORT)
     bench.until(State.ABORTED)
-    assert [cause.id for cause in bench.cell.view().why][:1] == ["air"]
+    assert [cause.id for cause in bench.view().why][:1] == ["air"]
     bench.values |= {"plc.air": 6.0, "plc.guard": True}
     bench.advance(1.1)
-    assert [cause.id for cause in bench.cell.view().why][:1] == ["air"]
+    assert [cause.id for cause in bench.view().why][:1] == ["air"]
     bench.fire(Command.CLEAR)
-    assert [cause.id for cause in bench.cell.view().why] == ["Stopped"]
+    assert [cause.id for cause in bench.view().why] == ["Stopped"]
 
 
 def test_the_same_cause_is_told_once() -> None:
@@ -318,6 +318,6 @@ def test_the_same_cause_is_told_once() -> None:
 def test_the_time_of_the_state_is_known() -> None:
     bench = cell()
     bench.fire(Command.RESET)
-    assert bench.cell.view().state_since_ns == bench.now
-    assert bench.cell.view().state_number == State.IDLE
+    assert bench.view().state_since_ns == bench.now
+    assert bench.view().state_number == State.IDLE
     assert bench.now % S == 200 * MS

@@ -83,7 +83,7 @@ def test_parameters_that_do_not_fit_the_phase_are_a_fault_of_the_step() -> None:
     bench.produce()
     bench.until(State.HELD)
     assert [fault["text"] for fault in bench.noted("fault")] == ["weld: power: 5 W is outside 1200..1600 W"] * 2
-    assert bench.cell.view().why[0].text == "weld: power: 5 W is outside 1200..1600 W"
+    assert bench.view().why[0].text == "weld: power: 5 W is outside 1200..1600 W"
 
 
 @pytest.mark.parametrize(("wip", "most"), [(1, 1), (2, 2), (5, 2)])
@@ -102,11 +102,11 @@ def test_a_part_keeps_its_station_until_it_is_taken_over_in_the_next() -> None:
     bench = Bench(equipment(load, carry, wip=2))
     bench.answers["robot.goto"] = unknown
     bench.produce(quantity=2, seconds=0.1)
-    assert [(station.id, station.part) for station in bench.cell.view().stations] == [
+    assert [(station.id, station.part) for station in bench.view().stations] == [
         ("s1", "J-0001"),
         ("s2", "J-0001"),
     ]
-    assert len(bench.cell.view().parts) == 1
+    assert len(bench.view().parts) == 1
 
 
 def test_a_device_serves_one_phase_at_a_time() -> None:
@@ -122,7 +122,7 @@ def test_a_device_serves_one_phase_at_a_time() -> None:
         )
     )
     bench.produce(seconds=0.05)
-    (part,) = bench.cell.view().parts
+    (part,) = bench.view().parts
     assert part.waits == ("weld: waits 150 ms", "carry: waits for robot, which weld uses")
     assert bench.sent("robot.goto") == []
     bench.until(State.COMPLETED)
@@ -132,7 +132,7 @@ def test_a_device_serves_one_phase_at_a_time() -> None:
 def test_a_part_waits_for_a_station_that_is_occupied() -> None:
     bench = Bench(equipment(load, carry, test, wip=2))
     bench.produce(quantity=2, seconds=0.35)
-    first, second = bench.cell.view().parts
+    first, second = bench.view().parts
     assert (first.phases, second.phases) == (("test",), ())
     assert second.waits == ("carry: waits for station s2, where J-0001 is",)
 
@@ -149,8 +149,8 @@ def test_a_phase_without_a_station_needs_only_its_devices() -> None:
     side_by_side = Parallel("p", {name: Sequence((step(name),)) for name in ("warm", "think")})
     bench = Bench(equipment(warm, think, procedure=Sequence((side_by_side,))))
     bench.produce(seconds=0.05)
-    assert bench.cell.view().parts[0].phases == ("warm", "think")
-    assert bench.cell.view().parts[0].station == ""
+    assert bench.view().parts[0].phases == ("warm", "think")
+    assert bench.view().parts[0].station == ""
     bench.until(State.COMPLETED)
 
 
@@ -164,7 +164,7 @@ def test_a_background_phase_ends_with_what_it_was_for() -> None:
     cure = With("cure", Sequence((step("vacuum"),)), Sequence((step("test"),)))
     bench = Bench(equipment(vacuum, test, load, procedure=Sequence((cure, step("load")))))
     bench.produce(seconds=0.2)
-    assert bench.cell.view().parts[0].phases == ("vacuum", "test")
+    assert bench.view().parts[0].phases == ("vacuum", "test")
     bench.until(State.COMPLETED)
     assert [order.value for order in bench.sent("plc.clamp")] == [True, False]
     assert log(bench, "phase.done", "step") == [("cure/do/test",), ("load",)]
@@ -178,9 +178,9 @@ def test_the_question_of_a_background_phase_ends_with_it() -> None:
     cure = With("cure", Sequence((step("watch"),)), Sequence((step("test"),)))
     bench = Bench(equipment(watch, test, load, procedure=Sequence((cure, step("load")))))
     bench.produce(seconds=0.1)
-    assert len(bench.cell.view().questions) == 1
+    assert len(bench.view().questions) == 1
     bench.advance(0.3)
-    assert bench.cell.view().questions == ()
+    assert bench.view().questions == ()
     bench.until(State.COMPLETED)
 
 
@@ -207,7 +207,7 @@ def test_complete_finishes_the_parts_in_process_and_begins_none() -> None:
     bench.fire(Command.COMPLETE)
     bench.until(State.COMPLETED)
     assert log(bench, "part.done", "part") == [("J-0001",)]
-    assert [(job.quantity, job.started, job.done) for job in bench.cell.view().jobs] == [(5, 1, 1)]
+    assert [(job.quantity, job.started, job.done) for job in bench.view().jobs] == [(5, 1, 1)]
 
 
 def test_stop_keeps_the_parts_and_start_goes_on() -> None:
@@ -215,7 +215,7 @@ def test_stop_keeps_the_parts_and_start_goes_on() -> None:
     bench.produce(quantity=2, seconds=0.15)
     bench.fire(Command.STOP)
     bench.until(State.STOPPED)
-    (part,) = bench.cell.view().parts
+    (part,) = bench.view().parts
     assert (part.serial, part.station, part.phases) == ("J-0001", "s2", ())
     bench.start()
     bench.until(State.COMPLETED)
@@ -245,7 +245,7 @@ def test_suspending_lets_the_phases_end_and_begins_none() -> None:
 
 
 def articles(bench: Bench) -> Iterator[str]:
-    for question in bench.cell.view().questions:
+    for question in bench.view().questions:
         yield question.text
 
 
@@ -254,7 +254,7 @@ def test_first_articles_are_approved_one_by_one() -> None:
     bench.produce(quantity=4)
     bench.until(State.HELD)
     assert list(articles(bench)) == ["First article J-0001: pull force, look?"]
-    question = bench.cell.view().questions[0]
+    question = bench.view().questions[0]
     wrong = bench.ask(Recover(question.id, "maybe")).answer
     assert isinstance(wrong, Refused)
     assert wrong.reason == "'maybe' is not possible; choose approve or reject"
@@ -263,10 +263,10 @@ def test_first_articles_are_approved_one_by_one() -> None:
         bench.fire(Command.UNHOLD)
         bench.until(State.HELD)
         assert list(articles(bench)) == [f"First article {serial}: pull force, look?"]
-        bench.ask(Recover(bench.cell.view().questions[0].id, "approve"))
+        bench.ask(Recover(bench.view().questions[0].id, "approve"))
     bench.fire(Command.UNHOLD)
     bench.until(State.COMPLETED)
-    assert bench.cell.view().good == 4
+    assert bench.view().good == 4
 
 
 def test_no_part_is_begun_before_the_first_article_is_approved() -> None:
@@ -278,7 +278,7 @@ def test_no_part_is_begun_before_the_first_article_is_approved() -> None:
     assert bench.cell.state is State.EXECUTE
     assert len(bench.noted("part")) == 1
     assert list(articles(bench)) == ["First article J-0001: is it good?"]
-    bench.ask(Recover(bench.cell.view().questions[0].id, "approve"))
+    bench.ask(Recover(bench.view().questions[0].id, "approve"))
     bench.until(State.COMPLETED)
 
 
@@ -293,4 +293,4 @@ def test_a_recipe_without_steps_makes_its_parts_at_once() -> None:
     bench = Bench(replace(equipment(*nothing), recipes={"r": MasterRecipe("r", "1")}))
     bench.produce(quantity=3)
     bench.until(State.COMPLETED)
-    assert bench.cell.view().good == 3
+    assert bench.view().good == 3

@@ -64,12 +64,12 @@ def cell(
 
 
 def questions(bench: Bench) -> list[tuple[str, tuple[str, ...]]]:
-    return [(question.kind, question.choices) for question in bench.cell.view().questions]
+    return [(question.kind, question.choices) for question in bench.view().questions]
 
 
 def choose(bench: Bench, choice: str) -> str:
     """Answer the open question; "" or why it is refused."""
-    answer = bench.ask(Recover(bench.cell.view().questions[0].id, choice)).answer
+    answer = bench.ask(Recover(bench.view().questions[0].id, choice)).answer
     return answer.reason if isinstance(answer, Refused) else ""
 
 
@@ -83,7 +83,7 @@ def results(bench: Bench) -> list[object]:
 def test_without_a_policy_a_person_is_asked_and_the_cell_goes_on() -> None:
     bench = cell(weld, trouble="weak")
     assert bench.cell.state is State.EXECUTE
-    (question,) = bench.cell.view().questions
+    (question,) = bench.view().questions
     assert (question.text, question.station, question.data) == ("weld: weak (peak 900)", "s1", {"peak": 900})
     assert questions(bench) == [("weak", ("retry", "skip", "scrap"))]
     assert choose(bench, "done") == "'done' is not possible; choose retry or skip or scrap"
@@ -120,7 +120,7 @@ def test_a_recovery_that_the_phase_does_not_offer_is_asked_about() -> None:
 def test_a_reaction_of_the_cell_leaves_the_question_open(reaction: str, state: State) -> None:
     bench = cell(weld, trouble="weak", on_fault={"weak": reaction})
     bench.until(state)
-    assert bench.cell.view().why[0].text == "weld: weak (peak 900)"
+    assert bench.view().why[0].text == "weld: weak (peak 900)"
     assert questions(bench) == [("weak", ("retry", "skip", "scrap"))]
 
 
@@ -129,7 +129,7 @@ def test_after_the_hold_the_answer_is_found_where_the_question_was() -> None:
     bench.until(State.HELD)
     bench.fire(Command.UNHOLD)
     bench.advance(0.5)
-    assert bench.cell.view().parts[0].phases == (), "not entered before the question is answered"
+    assert bench.view().parts[0].phases == (), "not entered before the question is answered"
     TROUBLE.append("weak")
     choose(bench, "skip")
     bench.until(State.COMPLETED)
@@ -164,8 +164,8 @@ def test_ask_about_a_built_in_fault(choice: str, result: str, entered: int) -> N
     bench = cell(work, trouble="no_reply", on_fault={"no_reply": "ask"})
     assert bench.cell.state is State.EXECUTE
     assert questions(bench) == [("no_reply", ("retry", "scrap"))]
-    assert bench.cell.view().questions[0].station == "s1"
-    assert bench.cell.view().why[0].text == "it went wrong"
+    assert bench.view().questions[0].station == "s1"
+    assert bench.view().why[0].text == "it went wrong"
     choose(bench, choice)
     bench.until(State.COMPLETED)
     assert results(bench) == [result]
@@ -198,7 +198,7 @@ def test_a_built_in_fault_may_skip_or_scrap_by_itself(policy: str, result: str) 
 def test_a_fault_may_stop_or_abort_and_an_endless_retry_holds(policy: str, state: State) -> None:
     bench = cell(work, trouble="error", on_fault={"error": policy})
     bench.until(state)
-    assert bench.cell.view().why[0].text == "it went wrong"
+    assert bench.view().why[0].text == "it went wrong"
     assert bench.cell.production.recovery.demand is None
 
 
@@ -242,11 +242,11 @@ def test_of_several_questions_each_has_its_own_answer() -> None:
     bench.produce(quantity=2, seconds=0.1)
     choose(bench, "yes")
     bench.advance(0.1)
-    first, second = bench.cell.view().questions
+    first, second = bench.view().questions
     assert (first.part, first.text, second.part, second.text) == ("J-0001", "Is it good?", "J-0002", "Is it in?")
     bench.ask(Recover(second.id, "no"))
     bench.advance(0.1)
-    assert bench.cell.view().questions == (first,)
+    assert bench.view().questions == (first,)
     assert [(entry["part"], entry["value"]) for entry in bench.noted("record")] == [("J-0001", "yes"), ("J-0002", "no")]
 
 
@@ -258,7 +258,7 @@ def test_for_a_scrapped_part_only_those_phases_run_that_always_do() -> None:
     bench.until(State.COMPLETED)
     assert [entry["step"] for entry in bench.noted("phase")] == ["weld", "unload"]
     assert bench.noted("record")[0]["value"] is False
-    view = bench.cell.view()
+    view = bench.view()
     assert (results(bench), view.good, view.reject) == (["scrap"], 0, 1)
 
 
@@ -289,7 +289,7 @@ def test_a_part_scrapped_by_a_person_in_held_ends_after_unhold() -> None:
     bench = cell(weld, unload, trouble="weak", on_fault={"weak": "hold"})
     bench.until(State.HELD)
     choose(bench, "scrap")
-    assert bench.cell.view().parts[0].scrapped
+    assert bench.view().parts[0].scrapped
     assert questions(bench) == []
     bench.fire(Command.UNHOLD)
     bench.until(State.COMPLETED)
@@ -323,7 +323,7 @@ def test_a_hold_demanded_while_completing_becomes_a_stop() -> None:
     bench.produce(quantity=2)
     bench.fire(Command.COMPLETE)
     bench.until(State.STOPPED)
-    assert bench.cell.view().why[0].text == "it went wrong"
+    assert bench.view().why[0].text == "it went wrong"
     bench.start()
     bench.until(State.COMPLETED)
     assert results(bench) == ["good", "good"], "the part that was begun, and the other one"

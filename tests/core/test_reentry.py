@@ -121,7 +121,7 @@ def test_a_pulse_with_an_unknown_end_holds_the_cell_and_the_probe_decides_execut
     bench.answers["laser.fire"] = unknown
     bench.produce()
     bench.until(State.HELD)
-    assert bench.cell.view().why[0].text == "laser.fire(time=50): timeout"
+    assert bench.view().why[0].text == "laser.fire(time=50): timeout"
     bench.values |= {"laser.last": last_token(bench), "laser.peak": 1234.0}
     bench.fire(Command.UNHOLD)
     bench.until(State.COMPLETED)
@@ -167,7 +167,7 @@ def test_without_a_probe_a_person_says_what_became_of_it(choice: str, fired: lis
     bench.answers["robot.punch"] = confirm
     bench.fire(Command.UNHOLD)
     bench.advance(1)
-    (question,) = bench.cell.view().questions
+    (question,) = bench.view().questions
     assert (question.kind, question.choices, question.part) == ("in_doubt", ("done", "redo", "scrap"), "J-0001")
     assert executions(bench, "robot.punch") == [1]
     bench.ask(Recover(question.id, choice))
@@ -183,12 +183,12 @@ def test_the_answer_to_one_doubt_does_not_settle_the_next() -> None:
     bench.until(State.HELD)
     bench.fire(Command.UNHOLD)
     bench.advance(0.1)
-    bench.ask(Recover(bench.cell.view().questions[0].id, "redo"))
+    bench.ask(Recover(bench.view().questions[0].id, "redo"))
     bench.until(State.HELD)
     bench.fire(Command.UNHOLD)
     bench.advance(1)
     assert executions(bench, "robot.punch") == [1, 2]
-    assert len(bench.cell.view().questions) == 1
+    assert len(bench.view().questions) == 1
 
 
 def test_the_late_answer_of_a_stopped_phase_is_heard() -> None:
@@ -214,7 +214,7 @@ def test_a_phase_is_not_entered_again_while_its_pulse_may_still_be_executed() ->
     bench.until(State.STOPPED)
     bench.start()
     bench.advance(0.5)
-    (part,) = bench.cell.view().parts
+    (part,) = bench.view().parts
     assert part.phases == ()
     assert part.waits == ("weld: waits for the end of its last order",)
     bench.until(State.COMPLETED)
@@ -245,7 +245,7 @@ def test_a_weak_weld_that_was_answered_is_not_asked_about_or_fired_again() -> No
     peaks = iter([500.0, 1400.0, 1400.0])
     bench.answers["laser.fire"] = lambda order: Done(order.id, Outcome.CONFIRMED, {"peak": next(peaks)})
     bench.produce(seconds=0.5)
-    (question,) = bench.cell.view().questions
+    (question,) = bench.view().questions
     assert question.text == "weld: weak weld (point 1)"
     bench.ask(Recover(question.id, "retry"))
     bench.step(LinkChanged("laser", LinkState.LOST, "cable"))
@@ -266,7 +266,7 @@ def test_a_question_stays_open_over_a_hold_and_its_answer_is_kept() -> None:
     bench.produce(seconds=0.1)
     bench.fire(Command.HOLD)
     bench.until(State.HELD)
-    (question,) = bench.cell.view().questions
+    (question,) = bench.view().questions
     assert question.text == "Which one?"
     bench.ask(Recover(question.id, "right"))
     bench.fire(Command.UNHOLD)
@@ -280,7 +280,7 @@ def test_a_lost_device_holds_the_cell_and_production_goes_on_after_unhold() -> N
     bench.produce(seconds=0.08)
     bench.lose("laser")
     bench.until(State.HELD)
-    assert bench.cell.view().why[0].text == "The laser is not connected: cable"
+    assert bench.view().why[0].text == "The laser is not connected: cable"
     assert "Unhold is not possible" in bench.fire(Command.UNHOLD).answer.reason
     bench.back("laser")
     bench.fire(Command.UNHOLD)

@@ -210,7 +210,7 @@ class RandomWorld(RuleBasedStateMachine):
                 break
             self.wait(400)
             self.settle()
-        assert self.cell.production.parts == [], self.cell.view().why
+        assert self.cell.production.parts == [], self.view().why
         self.check_truth()
         again = Cell(self.cell.equipment)
         for now, inputs, effects in self.log:

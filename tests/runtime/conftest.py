@@ -30,6 +30,7 @@ def log() -> Iterator[Logs]:
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Logs) -> Callable[..., Any]:
     """`async with start() as running:` a whole control process, inside the test's own."""
     monkeypatch.setattr(control_module, "Cell", ScriptedCell)
+    monkeypatch.setattr(control_module, "view_of", ScriptedCell.view)
 
     @asynccontextmanager
     async def started(factory: DriverFactory = ObedientDriver) -> AsyncIterator[Running]:

@@ -1,0 +1,95 @@
+"""Why is it not running? The one ordered answer, first cause first.
+
+The rule kept here: a cause is told as it is now. What is not known is told as not known, behind the device that is
+missing for it, and what has gone meanwhile is told as gone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from cellctl.core.cell import Cell
+from cellctl.core.fault import Cause, not_connected
+from cellctl.core.messages import LinkState
+from cellctl.core.packml import STATE_COMPLETE, Mode, State
+
+#: What takes the cell on from a wait state.
+NEXT = {
+    State.ABORTED: "Clear",
+    State.STOPPED: "Reset",
+    State.IDLE: "Start",
+    State.HELD: "Unhold",
+    State.SUSPENDED: "Unsuspend",
+    State.COMPLETED: "Reset",
+}
+
+
+def why(cell: Cell) -> Iterator[Cause]:
+    """Why the cell is not producing; empty while parts are being made."""
+    seen: set[tuple[str, str]] = set()
+    for cause in (
+        *_present(cell),
+        *cell.missing,
+        *_interlocks(cell),
+        *_lost(cell),
+        *_questions(cell),
+        *(_changeover(cell) if cell.changing_over else _state(cell)),
+    ):
+        if (cause.kind, cause.id) not in seen:
+            seen.add((cause.kind, cause.id))
+            yield cause
+
+
+def _present(cell: Cell) -> Iterator[Cause]:
+    """What made the cell leave Execute, the first cause first."""
+    for cause in cell.operation.causes:
+        if cause.kind == "interlock" and _hidden(cell, cause.id):
+            continue
+        back = cause.kind == "link" and cell.links[cause.id].state is LinkState.CONNECTED
+        fulfilled = cause.kind == "interlock" and cell.interlocks.fulfilled(cause.id)
+        yield replace(cause, text=f"{cause.text}. This is over", do="") if back or fulfilled else cause
+
+
+def _interlocks(cell: Cell) -> Iterator[Cause]:
+    for interlock in cell.interlocks.broken("abort", "stop", "hold", "suspend"):
+        if not _hidden(cell, interlock.id):
+            yield cell.interlocks.cause(interlock, cell.outbox.now)
+
+
+def _hidden(cell: Cell, interlock: str) -> bool:
+    """Whether only a missing device keeps the interlock from being judged: then the device is the cause."""
+    lost = {link.device for link in cell.links.values() if link.state is not LinkState.CONNECTED}
+    return cell.interlocks.unknown(interlock) and bool(cell.interlocks.devices(interlock) & lost)
+
+
+def _lost(cell: Cell) -> Iterator[Cause]:
+    for link in cell.links.values():
+        if link.state is not LinkState.CONNECTED:
+            yield not_connected(cell.name_of(link.device), link)
+
+
+def _questions(cell: Cell) -> Iterator[Cause]:
+    for one in cell.production.questions:
+        yield Cause("question", one.id, one.text, f"Choose: {', '.join(one.choices)}")
+
+
+def _changeover(cell: Cell) -> Iterator[Cause]:
+    if cell.changeover is not None:
+        recipe = cell.changeover.recipe.id
+        for line in cell.changeover.waits_for():
+            yield Cause("changeover", recipe, f"Changeover to {recipe}: {line}", "Go on with the changeover.")
+
+
+def _state(cell: Cell) -> Iterator[Cause]:
+    state = cell.state
+    mode = cell.operation.packml.mode
+    if state in NEXT:
+        yield Cause("state", state.title, f"The cell is {state.title}", f"{NEXT[state]}.")
+    if state is State.EXECUTE and mode is not Mode.PRODUCTION:
+        yield Cause("mode", mode.title, f"The mode is {mode.title}: no parts are made")
+    if state in STATE_COMPLETE:
+        waits = "; ".join(line for run in (*cell.operation.runs, *cell.production.runs) for line in run.waits_for())
+        yield Cause("state", state.title, f"The cell is {state.title}" + (f": {waits}" if waits else ""))
+    elif not cell.production.parts:
+        for cause in cell.production.why_no_part():
+            leave = cause.kind == "changeover" and state is State.EXECUTE
+            yield replace(cause, do=f"Complete. {cause.do}") if leave else cause
