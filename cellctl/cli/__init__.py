@@ -16,7 +16,7 @@ from cellctl.cli.terminal import FAILED, INTERRUPTED, Failure
 #: heading -> command -> (module, attribute, what it does in one line).
 COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
     "Begin": {
-        "demo": ("demo", "demo", "A simulated cell with its web page, then a tour."),
+        "demo": ("demo", "demo", "A simulated cell with its web page."),
         "new": ("new", "new", "Write a commented starter: cell, device, phase, recipe or test."),
         "check": ("files", "check", "Check all files of a cell: no network, every error at once."),
         "explain": ("files", "explain", "Say what an error code means."),
@@ -75,6 +75,16 @@ class Lazy(click.Group):
                 assert isinstance(command, click.Command)
                 return command
         return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; a usage error that names the nearest if there is none."""
+        from cellctl.gateway.told import unknown
+
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            ctx.fail(unknown("command", args[0], self.list_commands(ctx)))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One section a heading, from the table alone."""

@@ -22,7 +22,7 @@ import click
 
 from cellctl.cli.changeover import Answers, guide
 from cellctl.cli.reach import Local
-from cellctl.cli.run import SPEED, end
+from cellctl.cli.run import SPEED, Listen, end
 from cellctl.cli.terminal import Failure, say
 from cellctl.core.messages import AddJob, CancelJob, Operate, StartChangeover
 from cellctl.core.packml import Command
@@ -49,7 +49,14 @@ OPCUA_LATER = "The OPC UA server comes in a later version; --opcua is taken and 
 
 
 @click.command(epilog=OPCUA_LATER)
-@click.option("--http", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT", help="The page and the API.")
+@click.option(
+    "--http",
+    type=Listen(),
+    default="127.0.0.1:8080",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="The page and the API.",
+)
 @click.option("--opcua", metavar="HOST:PORT", help="The OPC UA server (in a later version).")
 @click.option("--speed", type=SPEED, default=1.0, show_default=True, help="How fast the simulated devices are.")
 @click.option("--state", type=click.Path(path_type=Path), help="Keep what is recorded here  [default: nothing is kept]")

@@ -67,10 +67,10 @@ reset, start, stop, hold, unhold, suspend, unsuspend, abort, clear, complete = m
 
 
 @click.command()
-@click.argument("name", metavar="MODE", type=click.Choice([one.name.lower() for one in Mode], case_sensitive=False))
+@click.argument("name", type=click.Choice([one.name.lower() for one in Mode], case_sensitive=False))
 @reaching
 def mode(cell: Reach, name: str) -> None:
-    """Change the unit mode to MODE."""
+    """Change the unit mode."""
     wanted = Mode[name.upper()]
     cell.submit(SetMode(wanted))
     click.echo(f"Mode: {wanted.title}")
@@ -82,7 +82,9 @@ def mode(cell: Reach, name: str) -> None:
 @reaching
 def recover(cell: Reach, question: str | None, choice: str | None) -> None:
     """Answer the open QUESTION of the cell with CHOICE; without them, list what is open."""
-    if question is not None and choice is not None:
+    if question is not None:
+        if choice is None:
+            raise click.UsageError("Name the CHOICE as well; 'cellctl recover' lists the open questions.")
         cell.submit(Recover(question, choice))
         click.echo(f"{question}: {choice}")
         return

@@ -11,16 +11,17 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol, assert_never
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import Request as HttpRequest
 from urllib.request import urlopen
 
 import click
 
-from cellctl.cli.terminal import REFUSED, Failure
+from cellctl.cli.terminal import FAILED, REFUSED, UNREACHABLE, Failure
 from cellctl.core.messages import (
     Action,
     AddJob,
@@ -51,6 +52,8 @@ MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 NOT_RUNNING = (
     "No cell is running here. Start one with 'cellctl run' or 'cellctl demo', or name it with --state or --url."
 )
+
+FOREIGN = "What answers there is not the gateway of a cell."
 
 
 class Reach(Protocol):
@@ -93,7 +96,7 @@ def reaching(command: Callable[..., Any]) -> Callable[..., Any]:
 def reach(state: Path | None, url: str | None) -> Reach:
     """The cell that is meant: the one named; else one in a `.cellctl` folder here or above; else the local gateway."""
     if url is not None:
-        return Remote(url.rstrip("/"))
+        return Remote(_address(url))
     if state is not None:
         return Local(state)
     for folder in (Path.cwd(), *Path.cwd().parents):
@@ -165,12 +168,14 @@ class Local:
                 connection.sendall(encode_line(message))
                 with connection.makefile("rb") as answers:
                     return decode_line(answers.readline(MESSAGE_BYTES_MAX), MESSAGE_BYTES_MAX)
-        except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise Failure(NOT_RUNNING, detail=f"State folder: {self.folder}") from error
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
+            raise Failure(NOT_RUNNING, UNREACHABLE, f"State folder: {self.folder}") from error
         except PermissionError as error:
-            raise Failure(f"The cell on {self.folder} belongs to another user.") from error
+            raise Failure(f"The cell on {self.folder} belongs to another user.", UNREACHABLE) from error
+        except TimeoutError as error:
+            raise _silent(str(self.folder)) from error
         except (OSError, WireError) as error:
-            raise Failure("The cell does not answer.", detail=f"{type(error).__name__}: {error}") from error
+            raise Failure(f"The cell on {self.folder} does not answer.", UNREACHABLE, str(error)) from error
 
 
 class Remote:
@@ -216,8 +221,6 @@ class Remote:
         return self._talk("GET", path + (f"?{urlencode(query)}" if query else ""), None)
 
     def _talk(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
-        if not self._url.startswith(("http://", "https://")):
-            raise Failure(f"{self._url!r} is not an address such as {DEFAULT_URL}.")
         data = None if body is None else json.dumps(body).encode()
         request = HttpRequest(f"{self._url}/api/v1/{path}", data, {"Content-Type": "application/json"}, method=method)
         try:
@@ -225,8 +228,26 @@ class Remote:
                 return json.load(answer)
         except HTTPError as error:
             raise _told(error, asked=method != "GET") from error
-        except (URLError, OSError, ValueError) as error:
-            raise Failure(NOT_RUNNING, detail=f"{self._url}: {getattr(error, 'reason', error)}") from error
+        except (OSError, ValueError, HTTPException) as error:
+            reason = error.reason if isinstance(error, URLError) else error
+            if isinstance(reason, TimeoutError):
+                raise _silent(self._url) from error
+            raise Failure(NOT_RUNNING, UNREACHABLE, f"{self._url}: {reason}") from error
+
+
+def _silent(where: str) -> Failure:
+    return Failure(f"The cell on {where} did not answer within {ANSWER_S:g} s.", UNREACHABLE)
+
+
+def _address(text: str) -> str:
+    """What was given as `--url`, without the slash at its end."""
+    try:
+        parts = urlsplit(text)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return text.rstrip("/")
+    except ValueError:  # a port that is no number
+        pass
+    raise click.UsageError(f"--url: {text!r} is not an address such as {DEFAULT_URL}.")
 
 
 def refused(reason: str, possible: tuple[str, ...] | list[str]) -> Failure:
@@ -242,8 +263,10 @@ def _told(error: HTTPError, *, asked: bool) -> Failure:
             told = json.load(error)
             reason, possible = str(told["reason"]), list(told["possible"])
         except (ValueError, KeyError, TypeError):
-            return Failure("What answers there is not the gateway of a cell.", detail=f"{error.url}: {error.code}")
-    return refused(reason, possible) if asked and error.code in (404, 409, 422) else Failure(reason)
+            return Failure(FOREIGN, UNREACHABLE, f"{error.url}: {error.code}")
+    if asked and error.code in (404, 409, 422):
+        return refused(reason, possible)
+    return Failure(reason, UNREACHABLE if error.code >= 500 else FAILED)
 
 
 def _route(action: Action) -> tuple[str, str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellctl.cli.run import checked
-from cellctl.cli.terminal import REFUSED, Failure, document, number, table
+from cellctl.cli.terminal import Failure, document, number, table
 
 if TYPE_CHECKING:
     from cellctl.core.procedure import Step
@@ -82,7 +82,7 @@ def _recipe(cell: str, name: str) -> "MasterRecipe":
 
     _, model = checked(cell)
     if name not in model.equipment.recipes:
-        raise Failure(unknown("recipe", name, model.equipment.recipes), REFUSED)
+        raise Failure(unknown("recipe", name, model.equipment.recipes))
     return model.equipment.recipes[name]
 
 

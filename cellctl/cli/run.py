@@ -21,6 +21,24 @@ if TYPE_CHECKING:
 
 SPEED = click.FloatRange(0.01, 100)
 
+
+class Listen(click.ParamType):
+    """Where to listen: HOST:PORT of this computer, or off."""
+
+    name = "host:port"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The value itself; a usage error if nobody can listen there."""
+        from cellctl.gateway.address import BindError, parsed
+
+        try:
+            if value != "off":
+                parsed(value)
+        except BindError as error:
+            self.fail(str(error), param, ctx)
+        return value
+
+
 #: The file in the state folder that tells where the simulated devices of a running cell listen.
 SIMULATION = "simulation.json"
 
@@ -36,7 +54,9 @@ SIM_END_S = 5
 @click.option("--sim", metavar="all|DEV,..", help="Simulate all devices, or these.")
 @click.option("--speed", type=SPEED, default=1.0, show_default=True, help="How fast simulated time goes.")
 @click.option("--state", type=click.Path(path_type=Path), help="The state folder  [default: .cellctl beside the cell]")
-@click.option("--http", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT|off", help="Page and API.")
+@click.option(
+    "--http", type=Listen(), default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT|off", help="Page and API."
+)
 def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str) -> None:
     """Run CELL (a folder, or the name of a bundled cell) until Ctrl-C.
 

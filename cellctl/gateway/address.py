@@ -14,7 +14,7 @@ class BindError(Exception):
 
 def bind(address: str) -> socket.socket:
     """Listen on ``HOST:PORT`` (port 0: the system chooses). BindError if it is malformed, busy or not loopback."""
-    host, port = _parsed(address)
+    host, port = parsed(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -34,7 +34,8 @@ def url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def _parsed(address: str) -> tuple[str, int]:
+def parsed(address: str) -> tuple[str, int]:
+    """Host and port. BindError if it is malformed or not loopback."""
     host, colon, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:

@@ -110,7 +110,7 @@ def test_recipes_are_listed_shown_and_compared() -> None:
     told = json.loads(run("recipe", "diff", "module-12s", "module-8s", "--cell", "battery-module", "--json").out)
     assert {one["parameter"] for one in told["changes"]} == {"points", "product", "weld_power"}
     result = run("recipe", "show", "module-9s", "--cell", "battery-module")
-    assert (result.code, result.err) == (5, "There is no recipe 'module-9s'. Did you mean 'module-8s'?\n")
+    assert (result.code, result.err) == (1, "There is no recipe 'module-9s'. Did you mean 'module-8s'?\n")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,16 @@ def test_help_lists_every_command_by_its_heading() -> None:
         assert heading in told
     for command in ("demo", "changeover", "unsuspend", "journal"):
         assert f"\n  {command} " in told
+
+
+def test_an_unknown_command_names_the_nearest() -> None:
+    result = run("stauts")
+    assert (result.code, "There is no command 'stauts'. Did you mean 'status'?" in result.err) == (2, True)
     assert run("frobnicate").code == 2
+
+
+def test_the_modes_are_in_the_help() -> None:
+    assert "{production|maintenance|" in run("mode", "--help").out
 
 
 def test_every_command_of_the_table_is_there() -> None:

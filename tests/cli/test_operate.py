@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -158,7 +159,7 @@ async def test_a_changeover_that_stands_is_told(folder: Path, control: FakeContr
 @pytest.mark.parametrize("where", [("--state", "{folder}"), ("--url", "http://127.0.0.1:9")])
 async def test_where_no_cell_runs_it_says_so(folder: Path, words: tuple[str, ...], where: tuple[str, str]) -> None:
     result = await terminal(*words, where[0], where[1].format(folder=folder))
-    assert (result.code, result.out) == (1, "")
+    assert (result.code, result.out) == (4, "")
     assert result.err.startswith("No cell is running here. Start one with 'cellctl run' or 'cellctl demo'")
 
 
@@ -167,6 +168,7 @@ async def test_where_no_cell_runs_it_says_so(folder: Path, words: tuple[str, ...
     [
         ("stop", "now"),
         ("mode", "turbo"),
+        ("recover", "job-1-0008/weld#1"),
         ("job", "add", "module-8s", "0"),
         ("job", "add", "module-8s", "two"),
         ("job", "add", "module-8s", "2", "--parts", "/nothing/there.json"),
@@ -182,6 +184,24 @@ async def test_wrong_use_is_exit_2(folder: Path, control: FakeControl, words: tu
     assert control.requests == []
 
 
+@pytest.mark.parametrize("address", ["nonsense", "ftp://127.0.0.1", "http://", "http://127.0.0.1:http"])
+async def test_a_malformed_address_is_exit_2(address: str) -> None:
+    result = await terminal("status", "--url", address)
+    assert (result.code, result.out) == (2, "")
+    assert f"{address!r} is not an address such as http://127.0.0.1:8080." in result.err
+
+
+async def test_a_cell_that_is_silent_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cellctl.cli.reach.ANSWER_S", 0.05)
+    with socket.socket(socket.AF_UNIX) as frozen, bind("127.0.0.1:0") as deaf:
+        frozen.bind(str(folder / "control.sock"))
+        frozen.listen()
+        for where in (("--state", str(folder)), ("--url", url(deaf))):
+            result = await terminal("status", *where)
+            assert (result.code, result.out) == (4, "")
+            assert result.err == f"The cell on {where[1].rstrip('/')} did not answer within 0.05 s.\n"
+
+
 async def test_a_foreign_server_is_told(folder: Path) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -191,7 +211,7 @@ async def test_a_foreign_server_is_told(folder: Path) -> None:
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     result = await terminal("status", "--url", url(server.sockets[0]))
-    assert (result.code, result.err.splitlines()[0]) == (1, "What answers there is not the gateway of a cell.")
+    assert (result.code, result.err.splitlines()[0]) == (4, "What answers there is not the gateway of a cell.")
     server.close()
 
 
