@@ -3,7 +3,6 @@
 The rule kept here: a file of phases may be as broken as it likes; what it raises becomes a problem with its line.
 """
 
-import ast
 import marshal
 import traceback
 import warnings
@@ -17,8 +16,8 @@ from cellctl.model.conditions import Known
 from cellctl.model.phase_file import PhaseFile
 from cellctl.model.phase_source import PhaseSource, SourceCheck, SourceFile
 from cellctl.model.problems import Place, Report, Wrong, did_you_mean
+from cellctl.model.python_source import parsed
 from cellctl.model.quantity import known_unit
-from cellctl.model.source import Unreadable, read_text
 
 #: Words of the procedure's grammar: a phase of this name could not be called in a recipe.
 RESERVED = frozenset({"id", "when", "on_fault", "parallel", "with", "do", "for_each"})
@@ -39,10 +38,11 @@ def read_phases(folder: Path, known: Known, report: Report) -> Phases:
     phases = Phases()
     sources: dict[str, PhaseSource] = {}
     for path in sorted((folder / "phases").glob("*.py")):
-        file = _parsed(path, folder, report)
-        if file is None:
+        python = parsed(path, folder, report)
+        if python is None:
             phases.complete = False
             continue
+        file = SourceFile(path, *python)
         SourceCheck(file, known, report).check()
         found = None if file.fatal else _run(file, folder, report)
         if found is None:
@@ -66,22 +66,6 @@ def read_phases(folder: Path, known: Known, report: Report) -> Phases:
             else:
                 phases.complete = False
     return phases
-
-
-def _parsed(path: Path, folder: Path, report: Report) -> SourceFile | None:
-    try:
-        text = read_text(path, folder)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return SourceFile(path, text, ast.parse(text, str(path)))
-    except Unreadable as stop:
-        report.add(stop.place, stop.wrong)
-    except SyntaxError as error:
-        place = Place(path, error.lineno or 1, error.offset or 1)
-        report.add(place, Wrong("E401", f"this is not Python: {error.msg}", "look at this line and the one before it"))
-    except (ValueError, RecursionError, MemoryError) as error:
-        report.add(Place(path), Wrong("E401", f"this is not Python: {error}", "is this file really source text?"))
-    return None
 
 
 def _run(file: SourceFile, folder: Path, report: Report) -> tuple[PhaseFile, Mapping[str, PhaseDefinition]] | None:

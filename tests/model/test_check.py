@@ -172,3 +172,31 @@ class TestSecrets:
         with pytest.raises(FilesInvalid, match="E211"):
             load(secretive, state=tmp_path)
         assert load(secretive, state=tmp_path, simulated={"plc"}).devices["plc"].password == "plc_pw"
+
+
+class TestPlaces:
+    def test_units_of_one_bus_and_of_one_gateway_share_a_port(self, cell: Path):
+        bus = "modbus+rtu:/dev/serial/by-id/usb-FTDI_GRIP?unit=3"
+        edit(cell / "cell.yaml", "modbus://10.20.1.20:502?unit=3", bus)
+        assert check(cell).problems == ()
+        edit(cell / "cell.yaml", bus, "modbus://10.20.1.11:502?unit=3")
+        assert check(cell).problems == ()
+
+    def test_the_other_line_is_named(self, cell: Path):
+        edit(cell / "cell.yaml", "tcp://10.20.1.15:5025", "tcp://10.20.1.11:502")
+        (problem,) = check(cell).problems
+        assert problem.message == "10.20.1.11:502 is the address of 'robot' in line 11 too"
+
+
+class TestModels:
+    @pytest.mark.parametrize(
+        "table",
+        ["MODELS = dict(x=Lx2)", "MODELS = {**OTHERS}", "MODELS = {}\nMODELS['x'] = Lx2", "from x import MODELS"],
+    )
+    def test_a_table_that_must_be_run_may_bring_any_name(self, cell: Path, table: str):
+        edit(cell / "models" / "laser.py", 'MODELS = {"lx2-laser": Lx2}', table)
+        assert check(cell).problems == ()
+
+    def test_a_table_that_is_gone_is_missed(self, cell: Path):
+        edit(cell / "models" / "laser.py", 'MODELS = {"lx2-laser": Lx2}', "")
+        assert [problem.code for problem in check(cell).problems] == ["E315"]

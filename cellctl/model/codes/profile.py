@@ -85,4 +85,11 @@ PROFILE: dict[str, tuple[str, str, str, str]] = {
         "choices: {home: }",
         "choices: {home: 0, weld_1..96: 101}",
     ),
+    "E315": (
+        "an unknown model",
+        "'sim' names a simulator model that no installed package brings and no file of the cell's models/ has in\n"
+        "MODELS.",
+        "sim: {model: robotiq.2f58}",
+        "sim: {model: robotiq.2f85}",
+    ),
 }
