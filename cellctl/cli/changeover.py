@@ -1,13 +1,16 @@
 """The changeover in the terminal: step by step, with the evidence that each step asks for."""
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from cellctl.cli.reach import Reach, reaching
-from cellctl.cli.terminal import Failure, number, say, table
+from cellctl.cli.terminal import FAILED, REFUSED, Failure, number, say, table
 from cellctl.core.messages import CancelChangeover, ConfirmStep, StartChangeover
+
+Answer = TypeVar("Answer")
 
 #: How often the cell is looked at while it works on a step by itself.
 LOOK_S = 0.2
@@ -29,15 +32,20 @@ def changeover(cell: Reach, recipe: str | None, yes: bool, evidence: tuple[str, 
         say("The changeover is given up; no recipe is loaded.")
         return
     under_way = cell.cell()["changeover"]
-    if under_way is None or under_way["done"] or recipe not in (None, under_way["recipe"]):
+    if under_way is None or under_way["done"]:
         if recipe is None:
             raise click.UsageError("Name the recipe to change to.")
         cell.submit(StartChangeover(recipe))
+    elif recipe not in (None, under_way["recipe"]):
+        other = under_way["recipe"]
+        how = f"Go on with 'cellctl changeover {other}', or give it up with 'cellctl changeover --cancel'."
+        raise Failure(f"The changeover to {other} is in work.", REFUSED, how)
     done = guide(cell, Answers(yes=yes, evidence=list(evidence)))
     loaded = cell.cell()["recipe"]
     say(f"Loaded: {loaded['id']} version {loaded['version']}." if loaded else f"{done['recipe']} is not loaded.")
-    head = ("parameter", "signal", "wanted", "read back", "")
-    table(head, [_download(one) for one in done["downloads"]])
+    if done["downloads"]:
+        head = ("parameter", "signal", "wanted", "read back", "")
+        table(head, [_download(one) for one in done["downloads"]])
 
 
 class Answers:
@@ -47,47 +55,91 @@ class Answers:
         self._yes = yes
         self._evidence = evidence
 
-    def to(self, step: dict[str, Any]) -> str:
-        """The evidence for a step; Abort if the person does not want to go on."""
+    def to(self, step: dict[str, Any]) -> str | None:
+        """The evidence for a step; None if there is nobody to give it, or the person does not want to go on."""
         kind, _, wanted = step["confirm"].partition(" ")
         if kind == "scan" and self._evidence:
             return self._evidence.pop(0)
         if self._yes:
             return str(wanted)
         if kind == "scan":
-            return str(click.prompt(f"   Scan {wanted}", err=True))
-        click.confirm("   Done?", default=True, abort=True, err=True)
-        return ""
+            return _asked(lambda: str(click.prompt(f"   Scan {wanted}", err=True)))
+        return "" if _asked(lambda: click.confirm("   Done?", default=True, err=True)) else None
 
-    def to_failure(self, reason: str) -> None:
+    def to_failure(self, reason: str) -> bool:
         """Whether a failed step is to be tried again; Failure if nobody is there to say so."""
         if self._yes:
             raise Failure(f"The changeover stands: {reason}.")
-        click.confirm(f"   {reason}. Try again?", default=True, abort=True, err=True)
+        return bool(_asked(lambda: click.confirm(f"   {reason}. Try again?", default=True, err=True)))
+
+    def again(self) -> bool:
+        """Whether a wrong scan may be followed by another: what --yes would scan is no proof after a wrong one."""
+        return bool(self._evidence) or not self._yes
 
 
 def guide(cell: Reach, answers: Answers) -> dict[str, Any]:
     """Walk through the changeover in work to its end; how it ended. Failure if it was cancelled or stands still."""
-    told, since = -1, time.monotonic()
+    told, since = None, time.monotonic()
     while True:
         now = cell.cell()["changeover"]
         if now is None:
             raise Failure("The changeover was given up by somebody else, or the cell left the state for it.")
+        index = len(now["steps"]) - 1 if now["done"] else now["index"]
+        if index != told:
+            _tell(now["steps"], index if told is None else told + 1, index)
+            told, since = index, time.monotonic()
         if now["done"]:
             return dict(now)
-        index, step = now["index"], now["steps"][now["index"]]
-        if index != told:
-            told, since = index, time.monotonic()
-            say(f"{index + 1}/{len(now['steps'])}  {step['text']}")
+        step = now["steps"][index]
         if now["failed"]:
-            answers.to_failure(now["failed"])
+            if not answers.to_failure(now["failed"]):
+                raise _waits(now)
             cell.submit(ConfirmStep(index))
         elif step["confirm"]:
-            cell.submit(ConfirmStep(index, answers.to(step)))
+            _confirm(cell, now, answers)
         elif time.monotonic() - since > STEP_S:
             raise Failure(f"Step {index + 1} does not come to its end. 'cellctl why' tells what it waits for.")
         else:
             time.sleep(LOOK_S)
+
+
+def _confirm(cell: Reach, now: dict[str, Any], answers: Answers) -> None:
+    """Confirm the step in work; a wrong scan is told, and asked for again by the next look."""
+    step = now["steps"][now["index"]]
+    evidence = answers.to(step)
+    if evidence is None:
+        raise _waits(now)
+    try:
+        cell.submit(ConfirmStep(now["index"], evidence))
+    except Failure as failure:
+        if failure.code != REFUSED or not step["confirm"].startswith("scan"):
+            raise
+        if not answers.again():
+            raise Failure(str(failure), REFUSED, str(_waits(now))) from failure
+        say(f"   {failure}")
+
+
+def _waits(now: dict[str, Any]) -> Failure:
+    how = f"go on with 'cellctl changeover {now['recipe']}'"
+    return Failure(f"The changeover waits at step {now['index'] + 1}; {how}.", FAILED)
+
+
+def _tell(steps: list[dict[str, Any]], first: int, last: int) -> None:
+    """One line a step, also for those that the cell did between two looks."""
+    for place, step in enumerate(steps[first : last + 1], first + 1):
+        text = f"The cell runs {step['text']}." if step["kind"] == "run" else step["text"]
+        say(f"{place}/{len(steps)}  {text}")
+
+
+def _asked(question: Callable[[], Answer]) -> Answer | None:
+    """What the person answers; None if the input has ended. Abort for Ctrl-C."""
+    try:
+        return question()
+    except click.Abort as abort:
+        if isinstance(abort.__context__, EOFError):
+            say("")
+            return None
+        raise
 
 
 def _download(one: dict[str, Any]) -> tuple[str, ...]:

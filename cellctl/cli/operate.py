@@ -1,15 +1,27 @@
-"""Look at the cell and operate it: status, why, the ten PackML commands, mode, recover."""
+"""Look at the cell and operate it: status, why, the ten PackML commands, mode, recover.
 
+The rule kept here: a PackML command comes back when the state it leads to has come, so that the next one is possible.
+"""
+
+import time
 from typing import Any
 
 import click
 
 from cellctl.cli.reach import Reach, reaching
-from cellctl.cli.terminal import document, number, paint, table
+from cellctl.cli.terminal import Failure, document, number, paint, say, table
 from cellctl.core.messages import Operate, Recover, SetMode
-from cellctl.core.packml import Command, Mode
+from cellctl.core.packml import COMMANDS, STATE_COMPLETE, Command, Mode
 
 SCHEMA = "cellctl.{}/1"
+
+#: How long a command waits for the state that it leads to, and how often it looks.
+WAIT_S, LOOK_S = 30.0, 0.05
+
+ACTING = frozenset(state.title for state in STATE_COMPLETE)
+
+#: What stops production: a command that was to lead elsewhere has failed.
+ENDED = ("Stopped", "Aborted")
 
 
 @click.command()
@@ -55,12 +67,42 @@ def why(cell: Reach, as_json: bool) -> None:
 
 
 def _command(command: Command) -> click.Command:
-    @click.command(command.name.lower(), help=f"Send the PackML command {command.title}.")
+    acting = COMMANDS[command][1]
+    wanted = STATE_COMPLETE[acting].title
+    text = f"Send the PackML command {command.title}, and wait up to {WAIT_S:g} s until the cell is in {wanted}."
+
+    @click.command(command.name.lower(), help=text)
+    @click.option("--no-wait", is_flag=True, help="Come back as soon as the cell has taken the command.")
     @reaching
-    def send(cell: Reach) -> None:
-        click.echo(f"{command.title}: {cell.submit(Operate(command))}")
+    def send(cell: Reach, no_wait: bool) -> None:
+        before = cell.cell()["state"]
+        taken = f"{command.title}: {cell.submit(Operate(command))}"
+        if no_wait:
+            click.echo(taken)
+            return
+        say(f"{taken} ...")
+        reached = _reached(cell, wanted, before)
+        if reached != wanted and reached in ENDED:
+            raise Failure(f"{command.title}: the cell is in {reached} instead of {wanted}.")
+        click.echo(f"{command.title}: {reached}")
 
     return send
+
+
+def _reached(cell: Reach, wanted: str, before: str) -> str:
+    """The state in which the cell rests after a command; Failure if it takes longer than WAIT_S."""
+    end = time.monotonic() + WAIT_S
+    acted = False
+    while True:
+        now = cell.cell()
+        state = str(now["state"])
+        acted |= state in ACTING and state != before
+        if state == wanted or (state not in ACTING and (acted or state != before)):
+            return state
+        if time.monotonic() > end:
+            reasons = "; ".join(now["waiting"])
+            raise Failure(f"The cell is still in {state} after {WAIT_S:g} s.", detail=reasons)
+        time.sleep(LOOK_S)
 
 
 reset, start, stop, hold, unhold, suspend, unsuspend, abort, clear, complete = map(_command, Command)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SPEED = click.FloatRange(0.01, 100)
 
 
-class Listen(click.ParamType):
+class Listen(click.ParamType[str]):
     """Where to listen: HOST:PORT of this computer, or off."""
 
     name = "host:port"

@@ -27,7 +27,7 @@ from cellctl.core.view import ChangeoverView, DownloadView, StepView
 from cellctl.gateway.address import bind, url
 from cellctl.gateway.process import serve
 from tests.cli.terminal import Result, terminal
-from tests.gateway.control import RECIPES, FakeControl, held, producing
+from tests.gateway.control import RECIPES, FakeControl, changing_over, held, producing
 
 Cellctl = Callable[..., "asyncio.Future[Result]"]
 
@@ -43,7 +43,7 @@ async def control(folder: Path) -> AsyncIterator[FakeControl]:
 async def cellctl(request: pytest.FixtureRequest, control: FakeControl, folder: Path) -> AsyncIterator[Cellctl]:
     """The command line, pointed at the cell by one of the two ways."""
     if request.param == "link":
-        yield lambda *words: terminal(*words, "--state", str(folder))
+        yield lambda *words, **given: terminal(*words, "--state", str(folder), **given)
         return
     listener = bind("127.0.0.1:0")
     serving = asyncio.create_task(serve(folder, listener))
@@ -54,7 +54,7 @@ async def cellctl(request: pytest.FixtureRequest, control: FakeControl, folder: 
             pass
 
     await asyncio.wait_for(told(), 5)
-    yield lambda *words: terminal(*words, "--url", at)
+    yield lambda *words, **given: terminal(*words, "--url", at, **given)
     serving.cancel()
     with suppress(asyncio.CancelledError):
         await serving
@@ -86,11 +86,39 @@ async def test_why_lists_the_causes_in_their_order(cellctl: Cellctl, control: Fa
 
 @pytest.mark.parametrize("command", list(Command))
 async def test_every_packml_command_is_sent(control: FakeControl, folder: Path, command: Command) -> None:
-    result = await terminal(command.name.lower(), "--state", str(folder))
+    result = await terminal(command.name.lower(), "--no-wait", "--state", str(folder))
     assert (result.code, result.out) == (0, f"{command.title}: Holding\n")
     assert [request.action for request in control.requests] == [Operate(command)]
     assert control.requests[0].via == "cli"
     assert control.requests[0].by
+
+
+async def test_a_command_comes_back_when_its_state_has_come(cellctl: Cellctl, control: FakeControl) -> None:
+    walk = Walk(control, "Stopped", "Resetting", "Idle")
+    await told_when(cellctl, "status", ": Stopped")
+    result = await cellctl("reset")
+    await walk.end
+    assert (result.code, result.out, result.err) == (0, "Reset: Idle\n", "Reset: Resetting ...\n")
+
+
+async def test_a_command_that_leads_elsewhere_says_so(cellctl: Cellctl, control: FakeControl) -> None:
+    walk = Walk(control, "Idle", "Starting", "Aborting", "Aborted")
+    await told_when(cellctl, "status", ": Idle")
+    result = await cellctl("start")
+    await walk.end
+    assert (result.code, result.out) == (1, "")
+    assert result.err == "Start: Starting ...\nStart: the cell is in Aborted instead of Execute.\n"
+
+
+async def test_a_state_that_does_not_come_is_told(
+    control: FakeControl, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cellctl.cli.operate.WAIT_S", 0.3)
+    walk = Walk(control, "Held", "Unholding")
+    result = await terminal("unhold", "--state", str(folder))
+    await walk.end
+    assert (result.code, result.out) == (1, "")
+    assert result.err.splitlines()[1] == "The cell is still in Unholding after 0.3 s."
 
 
 async def test_requests_reach_the_cell_as_they_were_meant(
@@ -132,18 +160,53 @@ async def test_jobs_are_listed(cellctl: Cellctl, control: FakeControl) -> None:
 
 async def test_the_changeover_asks_for_its_evidence(cellctl: Cellctl, control: FakeControl) -> None:
     Changeover(control)
+    result = await cellctl("changeover", "module-8s", "--evidence", "F-8X", "--yes")
+    assert (result.code, result.out) == (5, "")
+    wrong = "Wrong scan: wanted 'F-8S', found 'F-8X'."
+    waits = "The changeover waits at step 3; go on with 'cellctl changeover module-8s'."
+    assert result.err.splitlines()[2:] == ["3/4  Fit clamp plate F-8S.", wrong, f"  {waits}"]
     result = await cellctl("changeover", "module-8s", "--evidence", "F-8X", "--evidence", "F-8S", "--yes")
-    assert result.code == 5
-    assert result.err.startswith(
-        "1/2  Bring clamp plate F-8S to the cell.\n2/2  Fit clamp plate F-8S.\nWrong scan: wanted"
-    )
-    result = await cellctl("changeover", "module-8s", "--evidence", "F-8S", "--yes")
     assert result.code == 0, result.err
-    assert result.err == "2/2  Fit clamp plate F-8S.\nLoaded: module-8s version 3.\n"
+    assert result.err.splitlines() == [
+        "3/4  Fit clamp plate F-8S.",
+        f"   {wrong}",
+        "4/4  Download and read back every value",
+        "Loaded: module-8s version 3.",
+    ]
     assert result.out.splitlines()[1].split() == ["points", "plc.recipe_points", "16", "16", "equal"]
     actions = [request.action for request in control.requests]
     assert actions[0] == StartChangeover("module-8s")
-    assert actions[-1] == ConfirmStep(1, "F-8S")
+    assert actions[-1] == ConfirmStep(2, "F-8S")
+
+
+async def test_a_person_may_scan_again(cellctl: Cellctl, control: FakeControl) -> None:
+    Changeover(control, downloads=False)
+    result = await cellctl("changeover", "module-8s", stdin="y\nF-8X\nF-8S\n")
+    assert (result.code, result.out) == (0, "")
+    for text in ("1/4  Bring clamp", "2/4  The cell runs home_axes.\n", "3/4  Fit", "Wrong scan: ", "4/4  Download"):
+        assert text in result.err
+    assert [request.action for request in control.requests][2:] == [ConfirmStep(2, "F-8X"), ConfirmStep(2, "F-8S")]
+
+
+@pytest.mark.parametrize(("stdin", "place"), [("", 1), ("n\n", 1), ("y\n", 3), ("y\nF-8X\n", 3)])
+async def test_a_changeover_whose_input_ends_waits(
+    cellctl: Cellctl, control: FakeControl, stdin: str, place: int
+) -> None:
+    Changeover(control)
+    result = await cellctl("changeover", "module-8s", stdin=stdin)
+    assert (result.code, result.out) == (1, "")
+    waits = f"The changeover waits at step {place}; go on with 'cellctl changeover module-8s'."
+    assert result.err.endswith(f"{waits}\n")
+
+
+async def test_another_changeover_in_work_is_named(folder: Path, control: FakeControl) -> None:
+    control.view = changing_over()
+    result = await terminal("changeover", "module-12s", "--yes", "--state", str(folder))
+    assert (result.code, control.requests) == (5, [])
+    assert result.err.splitlines() == [
+        "The changeover to module-8s is in work.",
+        "  Go on with 'cellctl changeover module-8s', or give it up with 'cellctl changeover --cancel'.",
+    ]
 
 
 async def test_a_changeover_that_stands_is_told(folder: Path, control: FakeControl) -> None:
@@ -215,29 +278,53 @@ async def test_a_foreign_server_is_told(folder: Path) -> None:
     server.close()
 
 
+class Walk:
+    """A cell that passes through states after a request."""
+
+    def __init__(self, control: FakeControl, before: str, *states: str) -> None:
+        self._control, self._states = control, states
+        control.view = producing(state=before)
+        control.answer = self._answer
+
+    def _answer(self, request: Request) -> Receipt:
+        self.end = asyncio.create_task(self._walk())
+        return Receipt(request.id, self._states[0])
+
+    async def _walk(self) -> None:
+        for state in self._states:
+            await asyncio.sleep(0.1)
+            self._control.view = producing(state=state)
+
+
 class Changeover:
     """A cell that walks through a changeover as it is confirmed."""
 
-    def __init__(self, control: FakeControl) -> None:
-        self._control = control
+    def __init__(self, control: FakeControl, *, downloads: bool = True) -> None:
+        self._control, self._downloads = control, downloads
         control.answer = self._answer
 
     def _answer(self, request: Request) -> Receipt | Refused:
         match request.action:
             case StartChangeover():
                 self._show(0)
-            case ConfirmStep(1, evidence) if evidence != "F-8S":
+            case ConfirmStep(0):
+                self._show(2)  # the cell's own step is done before anybody looks
+            case ConfirmStep(2, evidence) if evidence != "F-8S":
                 return Refused(request.id, f"wrong scan: wanted 'F-8S', found {evidence!r}")
-            case ConfirmStep(index):
-                self._show(index + 1)
+            case ConfirmStep():
+                self._show(4)
         return Receipt(request.id, "")
 
     def _show(self, index: int) -> None:
-        texts = (("Bring clamp plate F-8S to the cell.", "tick"), ("Fit clamp plate F-8S.", "scan F-8S"))
-        steps = tuple(step("do", text, confirm) for text, confirm in texts)
+        steps = (
+            step("do", "Bring clamp plate F-8S to the cell.", "tick"),
+            step("run", "home_axes", ""),
+            step("do", "Fit clamp plate F-8S.", "scan F-8S"),
+            step("download", "Download and read back every value", ""),
+        )
         done = index >= len(steps)
         downloads = (DownloadView("points", "plc.recipe_points", 16, 16 if done else None, "", "equal"),)
-        told = ChangeoverView("module-8s", index, done, "", steps, downloads)
+        told = ChangeoverView("module-8s", index, done, "", steps, downloads if self._downloads else ())
         self._control.view = producing(recipe=RECIPES[1] if done else None, changeover=told)
 
 
