@@ -20,6 +20,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from cellctl.model import check
+from cellctl.runtime.control import CLOCK, END, START
 
 ROOT = Path(__file__).parent.parent
 CELLCTL = [sys.executable, "-m", "cellctl.cli"]
@@ -88,6 +89,14 @@ def test_examples_can_be_read(page: Path) -> None:
             assert json.loads(text)
 
 
+def test_the_kinds_of_entries_in_the_journal_are_those_of_the_code() -> None:
+    files = [*ROOT.glob("cellctl/core/*.py"), *ROOT.glob("cellctl/runtime/*.py")]
+    code = "".join(file.read_text(encoding="utf-8") for file in files)
+    written = set(re.findall(r"\bnote\(\s*\"([a-z.]+)\"", code)) | {START, END, CLOCK}
+    page = (ROOT / "docs" / "reference" / "journal.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([a-z.]+)` \|", page, flags=re.MULTILINE)) == written
+
+
 @pytest.fixture
 def press_cell(tmp_path: Path) -> Path:
     """The cell of the second tutorial, put together from what the tutorial and the guides show."""
@@ -97,6 +106,7 @@ def press_cell(tmp_path: Path) -> Path:
         "phases/press.py": _block("how-to/write-a-phase.md", "python", "@phase"),
         "recipes/lid.yaml": _block("tutorials/your-own-cell.md", "yaml", "recipe:"),
         "models/press.py": _block("how-to/simulate-a-device.md", "python", "class Press:"),
+        "models/world.py": _block("how-to/simulate-a-device.md", "python", "class PressWorld"),
     }
     for name, text in files.items():
         path = tmp_path / "press-cell" / name
