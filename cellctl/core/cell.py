@@ -250,13 +250,12 @@ class Cell:
             case StartChangeover(recipe):
                 return self._start_changeover(recipe)
             case ConfirmStep():
-                if self.changeover is None or self.changeover.done:
-                    return "no changeover is in work"
-                return self.changeover.confirm(request.action)
+                changeover = self.changing_over
+                return changeover.confirm(request.action) if changeover else "no changeover is in work"
             case CancelChangeover():
-                if self.changeover is None or self.changeover.done:
+                if (changeover := self.changing_over) is None:
                     return "no changeover is in work"
-                self._cancel_changeover(self.changeover, f"cancelled by {request.by or request.via or 'request'}")
+                self._cancel_changeover(changeover, f"cancelled by {request.by or request.via or 'request'}")
                 return None
             case Recover(question, choice):
                 return self.production.recover(question, choice)
@@ -271,14 +270,14 @@ class Cell:
             return f"{command.title} is not possible: {self.missing[0].text}"
         if reason := self.interlocks.refusal(command):
             return reason
-        if command in (Command.RESET, Command.START) and self.changeover is not None and self.changing_over:
-            return f"{command.title} is not possible: the changeover to {self.changeover.recipe.id} is in work"
+        if command in (Command.RESET, Command.START) and (changeover := self.changing_over):
+            return f"{command.title} is not possible: the changeover to {changeover.recipe.id} is in work"
         return None
 
     @property
-    def changing_over(self) -> bool:
-        """Whether a changeover is in work."""
-        return self.changeover is not None and not self.changeover.done
+    def changing_over(self) -> Changeover | None:
+        """The changeover in work."""
+        return None if self.changeover is None or self.changeover.done else self.changeover
 
     def possible(self) -> tuple[str, ...]:
         """The commands that would be accepted now, as people type them."""
@@ -293,8 +292,8 @@ class Cell:
             return f"a changeover is not possible in state {self.state.title}; it is in {allowed}"
         if self.production.parts:
             return f"part {self.production.parts[0].serial} is still in process: Reset, Start, Complete finishes it"
-        if self.changeover is not None and self.changing_over:
-            return f"the changeover to {self.changeover.recipe.id} is in work"
+        if changeover := self.changing_over:
+            return f"the changeover to {changeover.recipe.id} is in work"
         self.production.load(None)
         self.outbox.note("changeover", recipe=recipe.id, version=recipe.version)
         self.changeover = Changeover(self.site, recipe)

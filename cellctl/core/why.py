@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from cellctl.core.cell import Cell
+from cellctl.core.changeover import Changeover
 from cellctl.core.fault import Cause, not_connected
 from cellctl.core.messages import LinkState
 from cellctl.core.packml import STATE_COMPLETE, Mode, State
@@ -32,7 +33,7 @@ def why(cell: Cell) -> Iterator[Cause]:
         *_interlocks(cell),
         *_lost(cell),
         *_questions(cell),
-        *(_changeover(cell) if cell.changing_over else _state(cell)),
+        *(_state(cell) if cell.changing_over is None else _changeover(cell.changing_over)),
     ):
         if (cause.kind, cause.id) not in seen:
             seen.add((cause.kind, cause.id))
@@ -72,11 +73,10 @@ def _questions(cell: Cell) -> Iterator[Cause]:
         yield Cause("question", one.id, one.text, f"Choose: {', '.join(one.choices)}")
 
 
-def _changeover(cell: Cell) -> Iterator[Cause]:
-    if cell.changeover is not None:
-        recipe = cell.changeover.recipe.id
-        for line in cell.changeover.waits_for():
-            yield Cause("changeover", recipe, f"Changeover to {recipe}: {line}", "Go on with the changeover.")
+def _changeover(changeover: Changeover) -> Iterator[Cause]:
+    recipe = changeover.recipe.id
+    for line in changeover.waits_for():
+        yield Cause("changeover", recipe, f"Changeover to {recipe}: {line}", "Go on with the changeover.")
 
 
 def _state(cell: Cell) -> Iterator[Cause]:
