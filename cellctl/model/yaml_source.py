@@ -6,7 +6,7 @@ duplicate keys, and bounded: the reader stops at the limit, whatever the text wo
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from ruamel.yaml.events import (
 from cellctl.model.problems import Place, Report, Wrong
 from cellctl.model.secrets import Secret
 from cellctl.model.source import Unreadable, read_text
+from cellctl.model.yaml_syntax import mistake
 
 #: Deeper than any file of a cell; far from the interpreter's recursion limit.
 DEPTH_MAX = 16
@@ -42,20 +43,6 @@ _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
 _INT = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _NOT_FINITE = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
-
-#: Parts of what the YAML library says -> what a person should do.
-_HINTS: Mapping[str, str] = {
-    "mapping values are not allowed": "put quotes around a text that contains ': '",
-    "could not find expected ':'": "every key is followed by ': '",
-    "did not find expected ',' or": "close the bracket, or put a ',' between the values",
-    "expected ',' or": "close the bracket, or put a ',' between the values",
-    "cannot start any token": "put quotes around a text that begins with a special character",
-    "end of stream": "close the quotes or the bracket",
-    "expected <block end>": "begin all keys of one block in the same column",
-    "block end": "begin all keys of one block in the same column",
-    "undefined alias": "write the value out",
-    "unknown escape": "inside double quotes write \\\\ for a backslash, or use single quotes",
-}
 
 
 @dataclass(slots=True)
@@ -98,12 +85,14 @@ def read(file: Path, folder: Path, report: Report) -> Document | None:
     """Read a file of `folder`; None if it cannot be used, with the reasons in `report`."""
     before = report.errors
     document: Document | None = None
+    text = ""
     try:
-        document = _Composer(file, report).compose(_text(file, folder))
+        text = _text(file, folder)
+        document = _Composer(file, report).compose(text)
     except Unreadable as stop:
         report.add(stop.place, stop.wrong)
     except MarkedYAMLError as error:
-        report.add(*_syntax(file, error))
+        report.add(*mistake(file, text, error))
     except (YAMLError, ValueError) as error:
         report.add(
             Place(file),
@@ -120,17 +109,6 @@ def _text(file: Path, folder: Path) -> str:
             place = Place(file, number, indent.index("\t") + 1)
             raise Unreadable(place, Wrong("E103", "a tab cannot indent a line", "use two spaces instead of the tab"))
     return text
-
-
-def _syntax(file: Path, error: MarkedYAMLError) -> tuple[Place, Wrong]:
-    unclosed = "end of stream" in (error.problem or "")
-    mark = (error.context_mark if unclosed else None) or error.problem_mark or error.context_mark
-    told = " ".join(part for part in (error.context, error.problem) if part)
-    hint = next(
-        (hint for part, hint in _HINTS.items() if part in told), "check quotes, brackets, colons and indentation"
-    )
-    place = Place(file) if mark is None else Place(file, mark.line + 1, mark.column + 1)
-    return place, Wrong("E109", f"this is not YAML: {told}", hint)
 
 
 class _Composer:
