@@ -156,7 +156,7 @@ def _reading(path: Path, version: int) -> Iterator[sqlite3.Connection]:
             yield database
         finally:
             database.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError) as error:
         raise RecordsError(f"{path} cannot be read: {error}.") from error
 
 

@@ -10,7 +10,8 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol, assert_never
@@ -38,7 +39,7 @@ from cellctl.core.messages import (
 from cellctl.core.wire import WireError, decode_answer, decode_line, decode_sample, encode_line, encode_request
 from cellctl.gateway.parts import Parts
 from cellctl.gateway.told import cell_told, unknown
-from cellctl.records import STATE_FOLDER, Records, RecordsError
+from cellctl.records import JOURNAL_FILE, STATE_FOLDER, Records, RecordsError
 
 SOCKET = "control.sock"
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -81,11 +82,11 @@ class Reach(Protocol):
         """The stored samples of a signal since a time, oldest first."""
 
 
-def reaching(command: Callable[..., Any]) -> Callable[..., Any]:
+def reaching(command: Callable[..., Any], mark: str = SOCKET) -> Callable[..., Any]:
     """The options of a command that talks to a cell; it gets a `Reach` as its first argument."""
 
     def reached(state: Path | None, url: str | None, **arguments: Any) -> Any:
-        return command(reach(state, url), **arguments)
+        return command(reach(state, url, mark), **arguments)
 
     reached.__name__, reached.__doc__ = command.__name__, command.__doc__
     reached.__dict__ |= command.__dict__
@@ -93,14 +94,22 @@ def reaching(command: Callable[..., Any]) -> Callable[..., Any]:
     return where(click.option("--url", help=f"The address of the cell's gateway, such as {DEFAULT_URL}.")(reached))
 
 
-def reach(state: Path | None, url: str | None) -> Reach:
-    """The cell that is meant: the one named; else one in a `.cellctl` folder here or above; else the local gateway."""
+def recalling(command: Callable[..., Any]) -> Callable[..., Any]:
+    """As `reaching`, for what is on record, of a cell that runs or ran."""
+    return reaching(command, JOURNAL_FILE)
+
+
+def reach(state: Path | None, url: str | None, mark: str = SOCKET) -> Reach:
+    """The cell that is meant: the one named; else one in a `.cellctl` folder here or above; else the local gateway.
+
+    `mark` is the file by which a folder is known.
+    """
     if url is not None:
         return Remote(_address(url))
     if state is not None:
         return Local(state)
     for folder in (Path.cwd(), *Path.cwd().parents):
-        if (folder / STATE_FOLDER / SOCKET).exists():
+        if (folder / STATE_FOLDER / mark).exists():
             return Local(folder / STATE_FOLDER)
     return Remote(DEFAULT_URL)
 
@@ -132,32 +141,47 @@ class Local:
 
     def parts(self, limit: int) -> list[dict[str, Any]]:
         """See `Reach`."""
-        return self._parts.latest(limit)
+        with self._recorded():
+            return self._parts.latest(limit)
 
     def part(self, serial: str) -> dict[str, Any]:
         """See `Reach`."""
-        found = self._parts.find(serial)
+        with self._recorded():
+            found = self._parts.find(serial)
         if found is None:
             raise Failure(f"There is no part {serial!r}.")
         return found
 
     def journal(self, kind: str | None, limit: int) -> list[dict[str, Any]]:
         """See `Reach`."""
-        try:
+        with self._recorded():
             entries = self._records.latest(kind=kind, limit=limit)
-        except RecordsError as error:
-            raise Failure(str(error)) from error
         return [{"sequence": e.sequence, "time_ns": e.time_ns, "kind": e.kind, "data": dict(e.data)} for e in entries]
 
     def history(self, signal: str, start_ns: int, limit: int) -> list[dict[str, Any]]:
         """See `Reach`."""
-        try:
+        with self._recorded():
             samples = self._records.samples(signal, start_ns, time.time_ns() + 1, limit)
-        except RecordsError as error:
-            raise Failure(str(error)) from error
-        if not samples and signal not in (known := self.signals()):
+        if not samples and (known := self._known()) and signal not in known:
             raise Failure(unknown("signal", signal, known))
         return [{"time_ns": s.time_ns, "value": s.value, "quality": s.quality.name.lower()} for s in samples]
+
+    @contextmanager
+    def _recorded(self) -> Iterator[None]:
+        """What is on record; Failure if nothing is, or it cannot be read."""
+        if not (self.folder / JOURNAL_FILE).exists():
+            raise Failure(f"No cell ever ran on the state folder {self.folder}.", UNREACHABLE)
+        try:
+            yield
+        except RecordsError as error:
+            raise Failure(str(error)) from error
+
+    def _known(self) -> list[str]:
+        """The signals of a cell that runs; none of one that does not."""
+        try:
+            return self.signals()
+        except Failure:
+            return []
 
     def _ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """One line there, one line back."""
@@ -266,7 +290,7 @@ def _told(error: HTTPError, *, asked: bool) -> Failure:
             return Failure(FOREIGN, UNREACHABLE, f"{error.url}: {error.code}")
     if asked and error.code in (404, 409, 422):
         return refused(reason, possible)
-    return Failure(reason, UNREACHABLE if error.code >= 500 else FAILED)
+    return Failure(reason, UNREACHABLE if error.code in (502, 503, 504) else FAILED)
 
 
 def _route(action: Action) -> tuple[str, str, dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cellctl.cli.reach import Reach, reaching
+from cellctl.cli.reach import Reach, reaching, recalling
 from cellctl.cli.terminal import clock, document, number, table
 from cellctl.core.units import UnitError, duration_ns
 
@@ -16,7 +16,7 @@ LIMIT = click.IntRange(1, 10_000)
 @click.command()
 @click.option("--limit", type=LIMIT, default=20, show_default=True, help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-@reaching
+@recalling
 def parts(cell: Reach, limit: int, as_json: bool) -> None:
     """The parts that were finished last, newest first."""
     found = cell.parts(limit)
@@ -32,7 +32,7 @@ def parts(cell: Reach, limit: int, as_json: bool) -> None:
 @click.command()
 @click.argument("serial")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-@reaching
+@recalling
 def part(cell: Reach, serial: str, as_json: bool) -> None:
     """The part SERIAL: its recipe, its result, and every value recorded."""
     found = cell.part(serial)
@@ -75,7 +75,7 @@ def alarms(cell: Reach, limit: int, as_json: bool) -> None:
 @click.option("--last", default="10 min", show_default=True, metavar="TIME", help="How far back, such as '2 h'.")
 @click.option("--limit", type=LIMIT, default=1_000, show_default=True, help="How many samples at most.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-@reaching
+@recalling
 def history(cell: Reach, signal: str, last: str, limit: int, as_json: bool) -> None:
     """The stored samples of SIGNAL, such as plc.air_pressure, oldest first."""
     try:
@@ -95,7 +95,7 @@ def history(cell: Reach, signal: str, last: str, limit: int, as_json: bool) -> N
 @click.option("--kind", help="Only entries of this kind, such as state or request.")
 @click.option("--limit", type=LIMIT, default=50, show_default=True, help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-@reaching
+@recalling
 def journal(cell: Reach, kind: str | None, limit: int, as_json: bool) -> None:
     """The last decisions of the cell, newest last."""
     entries = cell.journal(kind, limit)

@@ -65,7 +65,7 @@ def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str)
     from cellctl.model import checking
 
     outcome = checking(cell)  # before what this process needs itself: the child reads the files meanwhile
-    from cellctl.records import STATE_FOLDER
+    from cellctl.records import STATE_FOLDER, RecordsError
     from cellctl.runtime import control
     from cellctl.runtime.folder import StateError
     from cellctl.runtime.journal import JournalError
@@ -73,6 +73,7 @@ def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str)
     state = state or (Path(cell) if Path(cell).exists() else Path.cwd()) / STATE_FOLDER
     model = _usable(outcome())
     simulated_ids = _chosen(sim, model)
+    _free(state)
     children, url = _gateway(state, http)
     with ExitStack() as stack:
         model = _revealed(model, state, simulated_ids)
@@ -90,7 +91,7 @@ def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str)
 
         try:
             control.run(model, state=state, children=children, ready=ready, log=log)
-        except (StateError, JournalError) as error:
+        except (StateError, JournalError, RecordsError) as error:
             raise Failure(str(error)) from error
 
 
@@ -221,6 +222,17 @@ def _chosen(names: str | None, model: "CellModel") -> list[str]:
         if name not in model.models:
             raise click.UsageError(unknown("simulated device", name, model.models))
     return chosen
+
+
+def _free(state: Path) -> None:
+    """Failure if a cell runs on the state folder already: that is told before what follows from it, a busy port."""
+    from cellctl.runtime.folder import StateError, claimed
+
+    try:
+        with claimed(state):
+            pass
+    except StateError as error:
+        raise Failure(str(error)) from error
 
 
 def _gateway(state: Path, http: str) -> tuple[list["Child"], str]:

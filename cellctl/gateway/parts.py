@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from cellctl.records import JOURNAL_FILE
+from cellctl.records import JOURNAL_FILE, RecordsError
 
 #: What is told about a part between its beginning ("part") and its end ("part.done").
 _BETWEEN = "'record', 'fault', 'question', 'recovery', 'part.scrap'"
@@ -23,7 +23,10 @@ _OF_PART = "json_extract(body, '$.part') = ?"
 
 
 class Parts:
-    """The parts that a state folder knows. A folder in which no cell ever ran knows none, which is no error."""
+    """The parts that a state folder knows. A folder in which no cell ever ran knows none, which is no error.
+
+    RecordsError if its journal cannot be read.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / JOURNAL_FILE
@@ -41,8 +44,11 @@ class Parts:
     def _told(self, query: str, argument: object) -> list[dict[str, Any]]:
         if not self._path.exists():
             return []
-        with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=2)) as database:
-            return [_part(database, row) for row in database.execute(query, (argument,)).fetchall()]
+        try:
+            with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=2)) as database:
+                return [_part(database, row) for row in database.execute(query, (argument,)).fetchall()]
+        except (sqlite3.Error, ValueError) as error:
+            raise RecordsError(f"{self._path} cannot be read: {error}.") from error
 
 
 def _part(database: sqlite3.Connection, last: tuple[Any, ...]) -> dict[str, Any]:

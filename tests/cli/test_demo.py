@@ -98,7 +98,7 @@ def test_demo_makes_parts_and_leaves_nothing(start: Callable[..., Program], fold
     assert len(json.loads(run("part", serial, "--json", "--url", page).out)["records"]) == 26
     children = family(program.process.pid)
     assert len(children) == 3
-    argv = [*CELLCTL, "run", "battery-module", "--sim", "meter", "--http", "off", "--state", str(folder)]
+    argv = [*CELLCTL, "run", "battery-module", "--http", page.split("/")[2], "--state", str(folder)]
     second = subprocess.run(argv, capture_output=True, text=True, timeout=START_S)
     assert (second.returncode, "A cell is already running" in second.stderr) == (1, True)
     assert len(json.loads((folder / "simulation.json").read_text())["devices"]) == 6

@@ -14,6 +14,7 @@ from cellctl.gateway.http import reads, requests
 from cellctl.gateway.http.answers import problem_response
 from cellctl.gateway.http.desk import Desk
 from cellctl.gateway.http.guard import App, Guard
+from cellctl.records import RecordsError
 
 STATIC = Path(__file__).parent / "static"
 
@@ -40,6 +41,7 @@ def application(desk: Desk) -> App:
 
     app.add_exception_handler(HTTPException, _told)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(RecordsError, _unread)
     app.add_exception_handler(Exception, _broken)
     return Guard(app, page)
 
@@ -58,6 +60,11 @@ def _invalid(request: Request, error: Exception) -> Response:
     found = [{"field": _field(one["loc"]), "reason": str(one["msg"])} for one in error.errors()[:20]]
     reason = "; ".join(f"{one['field']}: {one['reason']}" if one["field"] else one["reason"] for one in found)
     return problem_response(422, f"The request is not understood: {reason}.", fields=found)
+
+
+def _unread(request: Request, error: Exception) -> Response:
+    """Records that cannot be read."""
+    return problem_response(503, str(error))
 
 
 def _broken(request: Request, error: Exception) -> Response:

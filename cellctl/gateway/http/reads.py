@@ -9,7 +9,6 @@ from fastapi.responses import StreamingResponse
 from cellctl.gateway.http.answers import Alarm, Cell, Device, Job, Recipe, Signal
 from cellctl.gateway.http.desk import Desk, Problem
 from cellctl.gateway.http.forms import History, JournalEntry, PartRecord, Parts, StoredSample
-from cellctl.records import RecordsError
 
 Name = Annotated[str, Path(max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
@@ -99,10 +98,7 @@ def _on_record(router: APIRouter, desk: Desk) -> None:
     @router.get("/journal")
     def journal(kind: Annotated[str | None, Query(max_length=100)] = None, limit: Limit = 100) -> list[JournalEntry]:
         """The last entries of the journal, oldest first; only of `kind` if it is given."""
-        try:
-            entries = desk.records.latest(kind=kind, limit=limit)
-        except RecordsError as error:
-            raise Problem(503, str(error)) from error
+        entries = desk.records.latest(kind=kind, limit=limit)
         return [JournalEntry(sequence=e.sequence, time_ns=e.time_ns, kind=e.kind, data=dict(e.data)) for e in entries]
 
     @router.get("/history")
@@ -116,9 +112,6 @@ def _on_record(router: APIRouter, desk: Desk) -> None:
         desk.known("signal", signal, list(desk.link.signals) if desk.view else [])
         end = time.time_ns() if end_ns is None else end_ns
         start = max(0, end - HOUR_NS) if start_ns is None else start_ns
-        try:
-            samples = desk.records.samples(signal, start, end, limit)
-        except RecordsError as error:
-            raise Problem(503, str(error)) from error
+        samples = desk.records.samples(signal, start, end, limit)
         stored = [StoredSample(time_ns=s.time_ns, value=s.value, quality=s.quality.name.lower()) for s in samples]
         return History(signal=signal, start_ns=start, end_ns=end, samples=stored)
