@@ -1,14 +1,18 @@
 """Run a cell (`run`), or only the simulated devices of one (`sim`)."""
 
 import json
+import logging
 import os
 import select
 import signal
 import subprocess
 import sys
+import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -120,8 +124,14 @@ def sim(cell: str, devices: str | None, ports: bool, as_json: bool, **pace: Any)
     import asyncio
 
     serve = _simulators()
-    with suppress(asyncio.CancelledError):
+    try:
         asyncio.run(_until_told(serve(folder, devices=chosen, announce=announce, **pace)))
+    except asyncio.CancelledError:
+        return
+    except Exception as error:
+        if place := _in_models(error, folder):
+            raise Failure(f"{place}: {type(error).__name__}: {error}", INVALID) from error
+        raise
 
 
 def checked(cell: str) -> tuple[Path, "CellModel"]:
@@ -146,10 +156,34 @@ def simulators(folder: Path, devices: Sequence[str], speed: float) -> Iterator[d
         start_new_session=True,  # Ctrl-C reaches this process alone, which ends its children in order
         preexec_fn=lambda: tie_to(parent),
     )
+    ending, told = threading.Event(), None
     try:
-        yield _announced(process)
+        told = _announced(process)
+        threading.Thread(target=_watch, args=(process, ending), name="simulated devices", daemon=True).start()
+        yield told
     finally:
+        ending.set()
         end(process, SIM_END_S)
+        if told is not None:  # a simulator that was killed leaves its folder behind
+            rmtree(Path(told["control"]).parent, ignore_errors=True)
+
+
+def _watch(process: "subprocess.Popen[bytes]", ending: threading.Event) -> None:
+    """Write into the log if the simulated devices end by themselves; nothing else would say why all links are lost."""
+    code = process.wait()
+    if not ending.is_set():
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        logging.getLogger(__name__).error("The simulated devices have ended: %s. Run the cell anew.", how)
+
+
+def _in_models(error: BaseException, folder: Path) -> str:
+    """File and line of the cell's own models where an error comes from; empty if it comes from elsewhere."""
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        frames.append((error.filename or "", error.lineno))
+    models = folder.resolve() / "models"
+    own = [(name, line) for name, line in frames if Path(name).resolve().is_relative_to(models)]
+    return f"models/{Path(own[-1][0]).name}:{own[-1][1]}" if own else ""
 
 
 @contextmanager
@@ -183,7 +217,8 @@ def _announced(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
     if line := process.stdout.readline():
         told: dict[str, Any] = json.loads(line)
         return told
-    raise Failure("The simulated devices cannot be started.", UNREACHABLE)
+    code = INVALID if process.wait(SIM_END_S) == INVALID else UNREACHABLE
+    raise Failure("The simulated devices cannot be started.", code)
 
 
 def _usable(found: "Checked") -> "CellModel":

@@ -151,6 +151,41 @@ def test_run_of_broken_files_and_wrong_devices(tmp_path: Path, folder: Path) -> 
     assert (result.code, "There is no simulated device 'lasre'. Did you mean 'laser'?" in result.err) == (2, True)
 
 
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the bundled cell, to write mistakes into its models."""
+    monkeypatch.chdir(tmp_path)
+    assert run("new", "cell", "bm7", "--from", "battery-module").code == 0
+    return tmp_path / "bm7"
+
+
+@pytest.mark.parametrize("command", [("sim",), ("run", "--sim", "all", "--http", "off")])
+def test_a_mistake_in_a_model_is_one_of_the_files(command: tuple[str, ...], own: Path, folder: Path) -> None:
+    file = own / "models" / "laser.py"
+    file.write_text(file.read_text() + "\n1 / 0\n")
+    state = ("--state", str(folder)) if command[0] == "run" else ()
+    argv = [*CELLCTL, command[0], str(own), *command[1:], *state]
+    result = subprocess.run(argv, capture_output=True, text=True, timeout=START_S)
+    line = len(file.read_text().splitlines())
+    assert (result.returncode, result.stdout) == (3, "")
+    assert f"models/laser.py:{line}: ZeroDivisionError: division by zero" in result.stderr
+    assert "made a mistake" not in result.stderr
+
+
+def test_simulated_devices_that_end_are_told_and_leave_nothing(start: Callable[..., Program], folder: Path) -> None:
+    program = start("run", "battery-module", "--sim", "meter", "--http", "off", "--state", str(folder))
+    assert program.line().endswith("runs\n")
+    left = Path(json.loads((folder / "simulation.json").read_text())["control"]).parent
+    (child,) = family(program.process.pid)
+    os.kill(child, signal.SIGKILL)
+    told = next(line for line in iter(lambda: program.line("stderr"), "") if "have ended" in line)
+    assert "The simulated devices have ended: by SIGKILL. Run the cell anew." in json.loads(told).values()
+    assert left.exists()
+    _, _, err = program.end()
+    assert "have ended" not in err
+    assert not left.exists()
+
+
 def made(page: str, wanted: Callable[[Any], bool]) -> Any:
     """The cell as soon as it is as wanted."""
     end = time.monotonic() + START_S
