@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import ConsoleMessage, Locator, Page, Request, async_playwright, expect
 
+from cellctl.core.fault import Cause
 from cellctl.core.messages import Operate, Recover, Refused
 from cellctl.core.packml import Command
 from tests.gateway.control import FakeControl, changing_over, held, producing, until
@@ -88,9 +89,34 @@ async def test_a_button_sends_its_command_and_shows_the_answer(page: Page, contr
     assert [request.action for request in control.requests] == [Operate(Command.STOP), Operate(Command.HOLD)]
 
 
+async def test_the_answer_is_shown_until_the_state_has_come(page: Page, control: FakeControl) -> None:
+    safety = page.get_by_text("Not a safety system. Use the emergency stop of the machine.")
+    await button(page, "Hold").click()
+    await expect(page.get_by_role("status")).to_have_text("Hold: Holding")
+    await expect(safety).to_be_visible()
+    for state, told in (("Holding", "Hold: Holding"), ("Held", "")):
+        control.view = producing(state=state)
+        await expect(page.locator(".state strong")).to_have_text(state)
+        await expect(page.get_by_role("status")).to_have_text(told)
+    await expect(safety).to_be_visible()
+
+
+async def test_a_changeover_names_the_terminal(page: Page, control: FakeControl) -> None:
+    control.view = changing_over()
+    await expect(page.get_by_text("Changeover to module-8s: step 2 of 3")).to_be_visible()
+    await expect(page.get_by_text("Go on in a terminal: cellctl changeover module-8s")).to_be_visible()
+
+
+async def test_names_of_signals_keep_their_underscores(page: Page, control: FakeControl) -> None:
+    text = "close_door waits for plc.air_pressure and plc.guard_closed."
+    control.view = producing(why=(Cause("wait", "w", text, ""),))
+    await expect(page.get_by_text("close door waits for plc.air_pressure and plc.guard_closed.")).to_be_visible()
+
+
 async def test_abort_wants_to_be_held(page: Page, control: FakeControl) -> None:
     abort = button(page, "Abort")
     await abort.click()
+    await expect(page.get_by_role("status")).to_have_text("Abort: Hold for 1 s")
     await abort.hover()
     await page.mouse.down()
     await asyncio.sleep(0.5)

@@ -2,15 +2,16 @@
 
 import { h, render } from "preact";
 import { useRef, useState } from "preact/hooks";
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import htm from "htm";
 import { ask, cell, devices, follow, stale } from "/static/feed.js";
 import { texts as t } from "/static/texts.js";
 
 const html = htm.bind(h);
 
-// What the last press led to; shown above the commands until the next press.
-const outcome = signal({ text: "", bad: false });
+// What the last press led to, and the state before; shown until the next press, or until another state is reached.
+const NOTHING = { text: "", bad: false, before: null };
+const outcome = signal(NOTHING);
 
 // One place for each pair of which the state takes at most one; the first is shown when it takes neither.
 const PLACES = [["reset", "clear"], ["start"], ["hold", "unhold"], ["suspend", "unsuspend"], ["complete"]];
@@ -89,7 +90,8 @@ function Stations({ stations }) {
 
 function Reasons({ now }) {
   const producing = now.state === "Execute";
-  const quiet = !now.why.length && !now.alarms.length;
+  const changeover = now.changeover?.done === false ? now.changeover : null;
+  const quiet = !now.why.length && !now.alarms.length && !changeover;
   return html`
     <section class="reasons" aria-label=${producing ? t.running : t.not_running}>
       <h2>${producing ? t.running : t.not_running}</h2>
@@ -99,6 +101,12 @@ function Reasons({ now }) {
             <${Sign} kind="alarm" />
             <div><b>${t.alarm} · ${t.priority[alarm.priority]}</b> <span class="value">${alarm.text}</span><em>${alarm.do}</em></div>
           </li>`)}
+        ${changeover && html`
+          <li class="changeover">
+            <${Sign} kind="changeover" />
+            <div><span class="value">${t.changeover(changeover.recipe, changeover.index + 1, changeover.steps.length)}</span>
+              <em>${t.changeover_do(changeover.recipe)}</em></div>
+          </li>`}
         ${now.why.map((reason) => html`
           <li key=${reason.id} class=${reason.kind}>
             <${Sign} kind=${reason.kind} />
@@ -136,7 +144,10 @@ function Commands({ now, old }) {
   const shown = PLACES.map((names) => rules[names.find((name) => rules[name].in_state) ?? names[0]]);
   return html`
     <footer>
-      <p class=${outcome.value.bad ? "outcome bad" : "outcome"} role="status">${outcome.value.text || t.not_safety}</p>
+      <p class="notes">
+        <span class="note">${t.not_safety}</span>
+        <span class=${outcome.value.bad ? "outcome bad" : "outcome"} role="status">${outcome.value.text}</span>
+      </p>
       <nav>
         ${shown.map((rule) => html`<${Button} key=${rule.command} rule=${rule} old=${old} />`)}
         <span class="gap"></span>
@@ -158,13 +169,16 @@ function HoldButton({ rule, old }) {
   const [pressed, setPressed] = useState(false);
   const off = old || !rule.legal;
   const end = () => {
+    if (timer.current) outcome.value = { ...NOTHING, text: t.hold_longer(rule.title) };
     clearTimeout(timer.current);
+    timer.current = 0;
     setPressed(false);
   };
   const begin = (event) => {
     if (off || (event.type === "keydown" && (event.repeat || (event.key !== " " && event.key !== "Enter")))) return;
     setPressed(true);
     timer.current = setTimeout(() => {
+      timer.current = 0;
       setPressed(false);
       press(rule);
     }, HOLD_MS);
@@ -182,15 +196,23 @@ function press(rule) {
 }
 
 async function send(name, path, body) {
-  outcome.value = { text: t.sending(name), bad: false };
+  const before = cell.value.state;
+  outcome.value = { ...NOTHING, text: t.sending(name) };
   const { accepted, text } = await ask(path, body);
-  if (accepted) outcome.value = { text: t.accepted(name, text), bad: false };
-  else outcome.value = { text: text === null ? t.unreachable : t.refused(name, text), bad: true };
+  if (accepted) outcome.value = { text: t.accepted(name, text), bad: false, before };
+  else outcome.value = { ...NOTHING, text: text === null ? t.unreachable : t.refused(name, text), bad: true };
 }
 
-// Ids as people read them.
+// What was accepted is forgotten when the cell has come to rest: the state itself is on the page.
+effect(() => {
+  const { before } = outcome.value;
+  const state = cell.value?.state;
+  if (before && state !== before && !state.endsWith("ing")) outcome.value = NOTHING;
+});
+
+// Ids as people read them; the name of a signal, such as plc.air_pressure, stays as it is.
 function words(text) {
-  return text.replaceAll("_", " ");
+  return text.replace(/\w+(?:\.\w+)*/g, (word) => (word.includes(".") ? word : word.replaceAll("_", " ")));
 }
 
 function abnormal(now) {
