@@ -13,7 +13,7 @@ from cellctl.core.alarm import Alarms
 from cellctl.core.changeover import Changeover
 from cellctl.core.equipment import Equipment
 from cellctl.core.fault import Cause, not_connected
-from cellctl.core.interlock import Interlocks
+from cellctl.core.interlock import PRODUCING, Interlocks
 from cellctl.core.messages import (
     AddJob,
     Alive,
@@ -54,8 +54,6 @@ STATES_PER_TURN = 20
 
 #: Only here may a changeover begin: nothing moves, and nothing is in process.
 _CHANGEOVER_IN = frozenset({S.STOPPED, S.IDLE, S.COMPLETED})
-#: Losing a device that the stations use holds the cell in these.
-_HOLD_IN = frozenset({S.EXECUTE, S.SUSPENDED})
 #: Commands that need every device that the stations use.
 _NEED_DEVICES = frozenset({Command.RESET, Command.START, Command.UNHOLD})
 
@@ -187,12 +185,18 @@ class Cell:
         """Let interlocks and lost devices have their way; True if the state is another one now."""
         if reaction := self.interlocks.reaction(self.state):
             command, interlock = reaction
-            return self.operation.fire(command, self.interlocks.cause(interlock, self.outbox.now)) is None
-        if self.missing and self.state in _HOLD_IN:
-            return self.operation.fire(Command.HOLD, self.missing[0]) is None
+            return self._force(command, self.interlocks.cause(interlock, self.outbox.now))
+        if self.missing and self.state in PRODUCING:
+            return self._force(Command.HOLD, self.missing[0])
         if self.state is S.SUSPENDED and self.operation.suspended_by_itself and not self.interlocks.broken("suspend"):
             return self.operation.fire(Command.UNSUSPEND, Cause("cleared", "suspend", "The cause is gone")) is None
         return False
+
+    def _force(self, command: Command, cause: Cause) -> bool:
+        """Give a command for a cause; where the state or the mode cannot be held, the cell is stopped."""
+        if command is Command.HOLD and self.operation.packml.refusal(command):
+            command = Command.STOP
+        return self.operation.fire(command, cause) is None
 
     def name_of(self, device: str) -> str:
         """The device as people call it."""

@@ -221,8 +221,11 @@ class PhaseContext:
         return self.wish(RaiseFault(kind, data, self._key(kind)))
 
     def ask(self, text: str, choices: Iterable[str] = ("ok",)) -> Await:
-        """Ask a person; the await gives the choice."""
-        return self.wish(AskPerson(text, tuple(choices), self._key("ask")))
+        """Ask a person; the await gives the choice. PhaseFault error if there is nothing to choose from."""
+        offered = () if isinstance(choices, str) else tuple(choices)
+        if not offered:
+            raise PhaseFault("error", f"ask({text!r}) needs choices, such as ('yes', 'no')")
+        return self.wish(AskPerson(text, offered, self._key("ask")))
 
     def wish(self, wish: Wish) -> Await:
         """Something to be awaited."""

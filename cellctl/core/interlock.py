@@ -30,11 +30,14 @@ MOVING = frozenset(
     }
 )
 
-#: reaction -> (the command, the states in which it is given because of an interlock).
+#: Parts are being made, or will be by themselves.
+PRODUCING = frozenset({S.EXECUTE, S.SUSPENDED, S.COMPLETING})
+
+#: reaction -> (the command, the states in which it is given because of an interlock). What cannot be held is stopped.
 REACTIONS: dict[str, tuple[Command, frozenset[State]]] = {
     "abort": (Command.ABORT, MOVING),
     "stop": (Command.STOP, MOVING),
-    "hold": (Command.HOLD, frozenset({S.EXECUTE, S.SUSPENDED})),
+    "hold": (Command.HOLD, PRODUCING),
     "suspend": (Command.SUSPEND, frozenset({S.EXECUTE})),
 }
 

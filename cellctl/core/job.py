@@ -7,6 +7,8 @@ from cellctl.core.signal import Value
 
 #: More open orders than this is a mistake of the sender.
 JOBS_MAX = 1_000
+#: So many ids are remembered, of jobs that have ended too: an id that comes again would repeat the serials of parts.
+JOB_IDS_KEPT = 10_000
 
 
 @dataclass(slots=True)

@@ -4,11 +4,12 @@ The rules kept here: never two parts in a station, never two phases at a device,
 as good, as scrap, or stays visible with what it waits for.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator
 
 from cellctl.core.execution import ForAnswer, PhaseRun
 from cellctl.core.fault import Cause, Question
-from cellctl.core.job import JOBS_MAX, Job
+from cellctl.core.job import JOB_IDS_KEPT, JOBS_MAX, Job
 from cellctl.core.messages import AddJob, Done
 from cellctl.core.packml import Command
 from cellctl.core.part import Part
@@ -38,6 +39,7 @@ class Production:
         self._devices: dict[str, PhaseRun] = {}
         self.recovery = Recovery(site)
         self._next: Part | None = None
+        self._job_ids: OrderedDict[str, None] = OrderedDict()
         self._site = site
 
     # --- jobs ---------------------------------------------------------------------------------------------------
@@ -55,8 +57,10 @@ class Production:
             return f"there is no recipe {order.recipe!r}; there are {known}"
         if order.quantity < 1:
             return "a job needs a quantity of at least 1"
-        if any(job.id == order.job for job in self.jobs):
-            return f"there is a job {order.job!r} already"
+        if not order.job:
+            return "a job needs an id"
+        if order.job in self._job_ids:
+            return f"there is or was a job {order.job!r} already"
         if len(self.jobs) >= JOBS_MAX:
             return f"the queue is full: {JOBS_MAX} jobs"
         free = {name for name, parameter in recipe.parameters.items() if parameter.per_part}
@@ -68,6 +72,9 @@ class Production:
                     return f"part {number}: {name}: {problem}"
         if len(order.parts) > order.quantity:
             return f"there are values for {len(order.parts)} parts, but the quantity is {order.quantity}"
+        self._job_ids[order.job] = None
+        if len(self._job_ids) > JOB_IDS_KEPT:
+            self._job_ids.popitem(last=False)
         self.jobs.append(Job(order.job, order.recipe, order.quantity, order.parts))
         self._site.outbox.note("job", job=order.job, recipe=order.recipe, quantity=order.quantity)
         return None

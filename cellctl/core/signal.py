@@ -97,6 +97,8 @@ class Image:
         last = self._samples.get(sample.signal)
         if last is None:
             return False
+        if sample.value != sample.value:  # NaN is equal to nothing, and no condition may ever see it
+            sample = replace(sample, quality=Quality.BAD, reason="not a number")
         if last.quality is Quality.BAD:
             self._expired.pop(sample.signal, None)
         self._samples[sample.signal] = sample

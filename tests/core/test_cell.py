@@ -170,15 +170,16 @@ def test_a_lost_device_concerns_the_phases_of_production_of_a_state_and_of_a_cha
     assert bench.cell.state is State.STOPPING
 
 
-def test_an_interlock_that_a_mode_cannot_obey_changes_nothing() -> None:
+def test_a_mode_that_cannot_be_suspended_or_held() -> None:
     bench = Bench(equipment(weld))
     bench.cell.operation.packml.mode = Mode.MANUAL
     bench.start()
-    bench.values["plc.air"] = 4.0
+    bench.values["plc.infeed"] = False
     bench.advance(0.1)
-    assert bench.cell.state is State.EXECUTE
-    bench.values["plc.guard"] = False
-    bench.until(State.ABORTED)
+    assert bench.cell.state is State.EXECUTE, "nothing is made in this mode: it waits for nothing"
+    bench.values["plc.air"] = 4.0
+    bench.until(State.STOPPED)
+    assert bench.view().why[0].id == "air"
 
 
 def test_a_turn_changes_the_state_so_often_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -346,6 +346,11 @@ def test_a_declared_fault_is_answered_by_a_recovery() -> None:
     assert seen == ["skip", "yes"]
 
 
+@pytest.mark.parametrize("choices", ["yes", ()])
+def test_a_question_needs_choices(choices: object) -> None:
+    assert fault_of(lambda c: c.ask("?", choices)) == ("error", "ask('?') needs choices, such as ('yes', 'no')")
+
+
 def test_an_undeclared_fault_is_a_mistake_of_the_phase() -> None:
     assert fault_of(lambda c: c.fault("weak_weld")) == ("error", "p declares no fault 'weak_weld'")
 

@@ -52,7 +52,7 @@ def test_each_reaction_in_each_state(reaction: str, state: State) -> None:
     reacts = {
         "abort": state in MOVING,
         "stop": state in MOVING,
-        "hold": state in (State.EXECUTE, State.SUSPENDED),
+        "hold": state in (State.EXECUTE, State.SUSPENDED, State.COMPLETING),
         "suspend": state is State.EXECUTE,
     }[reaction]
     asked = interlocks.reaction(state)
@@ -60,7 +60,10 @@ def test_each_reaction_in_each_state(reaction: str, state: State) -> None:
     if asked is not None:
         command, cause = asked
         assert (command.name.lower(), cause.id) == (reaction, "one")
-        assert state in COMMANDS[command][0], "the table of PackML must allow what an interlock asks"
+        allowed = COMMANDS[command][0] | (
+            {State.COMPLETING} if reaction == "hold" else set()
+        )  # that is stopped instead
+        assert state in allowed, "the table of PackML must allow what an interlock asks"
 
 
 def test_what_moves_is_every_state_but_those_at_rest_and_those_on_the_way_to_a_stop() -> None:
@@ -262,6 +265,16 @@ def test_a_lost_device_holds_the_cell(state: State, link: LinkState) -> None:
         (f"The robot is {told}: cable. This is over", ""),
         ("The cell is Held", "Unhold."),
     ]
+
+
+def test_what_cannot_be_held_is_stopped() -> None:
+    bench = producing()
+    bench.fire(Command.COMPLETE)
+    assert bench.cell.state is State.COMPLETING
+    bench.values["plc.air"] = 4.0
+    bench.until(State.STOPPED)
+    assert bench.view().why[0].id == "air"
+    assert [part.serial for part in bench.view().parts] == ["J-0001"]
 
 
 def test_an_abort_for_want_of_a_device_names_the_device() -> None:

@@ -73,7 +73,8 @@ PER_PART = {
     [
         ({"recipe": "x"}, "there is no recipe 'x'; there are r, other"),
         ({"quantity": 0}, "a job needs a quantity of at least 1"),
-        ({"job": "J"}, "there is a job 'J' already"),
+        ({"job": "J"}, "there is or was a job 'J' already"),
+        ({"job": ""}, "a job needs an id"),
         ({"parts": ({"power": 1.0},)}, "part 1: 'power' is not a per-part parameter of r"),
         ({"quantity": 2, "parts": ({}, {"points": 10})}, "part 2: points: 10 is outside 1..9"),
         ({"parts": ({"points": "many"},)}, "part 1: points: 'many' is not of the kind of 3"),
@@ -161,3 +162,14 @@ def test_a_cancelled_job_without_parts_is_gone_at_once() -> None:
     bench.ask(AddJob("B", "r", 1))
     bench.ask(CancelJob("B"))
     assert [job.id for job in bench.view().jobs] == ["A"]
+
+
+def test_the_id_of_an_ended_job_is_not_taken_again_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cellctl.core.production.JOB_IDS_KEPT", 2)
+    production = Bench(equipment()).cell.production
+    for name in ("A", "B"):
+        assert production.add(AddJob(name, "r", 1)) is None
+        assert production.cancel(name) is None
+    assert production.add(AddJob("A", "r", 1)) == "there is or was a job 'A' already"
+    assert production.add(AddJob("C", "r", 1)) is None
+    assert production.add(AddJob("A", "r", 1)) is None

@@ -121,3 +121,9 @@ def test_a_device_may_confirm_some_of_its_signals_only(image: Image) -> None:
     assert image.confirm("plc", 30 + LATE, {"plc.guard"}) == ["plc.guard"]
     image.lose("plc", 40 + LATE, "cable")
     assert (image.seen_ns("plc.air"), image.seen_ns("plc.guard")) == (40 + LATE, 40 + LATE)
+
+
+def test_a_value_that_is_no_number_is_never_good(image: Image) -> None:
+    image.take(told("plc.air", float("nan"), 1))
+    assert image.read("plc.air").quality is Quality.BAD
+    assert image.read("plc.air").reason == "not a number"
