@@ -63,9 +63,10 @@ def find_cell(name_or_path: Path | str) -> Path:
     if str(name_or_path) in bundled:
         return bundled[str(name_or_path)]
     report = Report()
-    hint = did_you_mean(path.name, bundled)
-    told = f"{path} is no cell: it has no cell.yaml" if path.is_dir() else f"there is no cell {str(path)!r}"
-    report.add(Place(path), Wrong("E201", told, hint))
+    wrong = Wrong("E201", f"there is no cell {str(path)!r}", did_you_mean(path.name, bundled))
+    if path.is_dir():
+        wrong = Wrong("E201", "this folder has no cell.yaml", "name a cell, or begin one: cellctl new cell")
+    report.add(Place(path), wrong)
     raise FilesInvalid(report.problems)
 
 

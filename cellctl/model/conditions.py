@@ -11,7 +11,9 @@ from cellctl.core.condition import Condition
 from cellctl.core.condition_text import ConditionError, parse
 from cellctl.core.equipment import CommandSpec, Station
 from cellctl.core.signal import Signal
-from cellctl.model.problems import Place, Report, Wrong
+from cellctl.model.problems import Place, Report, Wrong, did_you_mean
+
+_SIGNAL = re.compile(r"(?P<device>[a-z][a-z0-9_]*)\.[a-z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,16 @@ class Known:
         except ConditionError as error:
             named = {device, *re.findall(r"([a-z][a-z0-9_]*)\.", text)}
             if not named & self.incomplete:
-                report.add(place.within(error.offset), Wrong("E141", error.message, error.hint))
+                report.add(place.within(error.offset), self._wrong(text, error))
             return None
+
+    def _wrong(self, text: str, error: ConditionError) -> Wrong:
+        """A name that is not known is the name of its device, if that is not known either."""
+        name = _SIGNAL.match(text, error.offset)
+        if name is None or not self.devices or name["device"] in self.devices:
+            return Wrong("E141", error.message, error.hint)
+        missing = name["device"]
+        return Wrong("E141", f"there is no device {missing!r}", did_you_mean(missing, sorted(self.devices)))
 
     def of_device(self, device: str) -> list[str]:
         """The names of its signals and commands."""

@@ -123,12 +123,13 @@ def check_driver(device: Device, profile: Document, cell: Document | None, repor
 def _report(error: AddressError, device: Device, documents: tuple[Document, Document | None], report: Report) -> None:
     profile, cell = documents
     message, _, meant = str(error).partition("; did you mean ")
+    message, _, listed = message.partition("; there are ")
+    known = f"did you mean {meant}" if meant else listed and f"there are: {listed}"
     if error.where[:1] == ("at",):
         place = profile.at("profile", "protocol") if cell is None else cell.at("devices", device.id, "at")
-        hint = f"did you mean {meant}" if meant else f"write the address of a {device.protocol} device"
-        report.add(place, Wrong("E203", message, hint))
+        report.add(place, Wrong("E203", message, known or f"write the address of a {device.protocol} device"))
         return
-    hint = f"did you mean {meant}" if meant else f"see how the protocol {device.protocol} writes this"
+    hint = known or f"see how the protocol {device.protocol} writes this"
     path: KeyPath = error.where
     if cell is not None and ("devices", device.id, "set", *path[1:2]) in cell.keys:
         profile, path = cell, ("devices", device.id, "set", *path[1:])

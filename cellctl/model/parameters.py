@@ -52,7 +52,10 @@ class ParameterReader:
                 told = f"{wanted[0].who} takes {name!r} in {unit or 'no unit'}, {each.who} in {each.unit or 'no unit'}"
                 self._report.add(each.place, Wrong("E522", told, hint))
                 return RecipeParameter(name, row.value.value, unit)
+        errors = self._report.errors
         value = self._value(name, row.value, wanted)
+        if self._report.errors > errors and isinstance(value, bool | str):
+            return RecipeParameter(name, value, unit)
         limits = self._range(row, name, "limits", unit)
         tune = self._range(row, name, "tune", unit)
         self._check_nested(name, value, limits, tune)

@@ -12,7 +12,7 @@ from cellctl.core.equipment import CommandSpec
 from cellctl.core.parameter import Parameter
 from cellctl.core.signal import Signal
 from cellctl.model.conditions import Known
-from cellctl.model.problems import Place, Report, Wrong, did_you_mean
+from cellctl.model.problems import ONE_OF_THEM, Place, Report, Wrong, did_you_mean
 from cellctl.model.quantity import read_duration
 
 #: The words of the context that are awaited, and those that are not.
@@ -186,8 +186,9 @@ class ContextCheck:
             if value is None and parameter.default is None and "**" not in given:
                 self._add(call, Wrong("E420", f"{command.id} needs {name!r}", f"write {name}=..."))
             elif isinstance(value, ast.Constant) and (problem := parameter.problem(value.value)):
-                unit = f"write it in {parameter.unit}" if parameter.unit else ""
-                hint = did_you_mean(str(value.value), parameter.choices, unit)
+                kind = f"write it in {parameter.unit}" if parameter.unit else f"it is {parameter.type}"
+                otherwise = ONE_OF_THEM if parameter.choices else kind
+                hint = did_you_mean(str(value.value), parameter.choices, otherwise)
                 self._add(value, Wrong("E420", f"{name}: {problem[:200]}", hint))
 
     def _claim(self, use: _Use) -> None:

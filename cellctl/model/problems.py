@@ -89,6 +89,10 @@ class Report:
         return tuple(self._found[key] for key in sorted(self._found))
 
 
+#: What to say after a message that lists all words there are.
+ONE_OF_THEM = "write one of them"
+
+
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """A hint: the nearest of the known words, else `otherwise`, else the list of those that there are."""
     names = [name for name in known if name]

@@ -23,6 +23,7 @@ _NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?"
 _UNIT = r"[A-Za-z%°µ][A-Za-z0-9/%]*"
 _RANGE = re.compile(rf"\s*({_NUMBER})\s*({_UNIT})?\s*\.\.\s*({_NUMBER})\s*({_UNIT})?\s*\Z")
 _LIKE_QUANTITY = re.compile(rf"\s*{_NUMBER}\s*({_UNIT})\s*\Z")
+_COMMA = re.compile(rf"\s*([+-]?\d[\d.]*,[\d.,]*\d)\s*({_UNIT})?\s*\Z")
 #: No length of time in a cell is longer; it keeps nanoseconds well inside 64 bits.
 TIME_MAX_NS = 10 * 366 * 86_400_000_000_000
 
@@ -68,6 +69,7 @@ def read_duration(value: object) -> int:
         raise Wrong("E131", f"{value} has no unit; a length of time needs one", f"write '{value} ms' or '{value} s'")
     if not isinstance(value, str):
         raise Wrong("E132", f"{_shown(value)} is not a length of time", "write it as '80 ms' or '2 s'")
+    no_comma(value)
     try:
         duration = duration_ns(value)
     except UnitError as error:
@@ -135,12 +137,13 @@ def fit(amount: Amount, kind: str, unit: str) -> Value:
 
 def _fit_number(amount: Amount, kind: str, unit: str) -> int | float:
     value = amount.value
-    example = f"1 {unit}".rstrip()
     if isinstance(value, str | bool):
-        hint = f"write it as '{example}' with your value"
         like = _LIKE_QUANTITY.match(value) if isinstance(value, str) else None
         if like is not None:
             known_unit(like[1])
+        if isinstance(value, str):
+            no_comma(value)
+        hint = f"write a number with its unit, as '5 {unit}' is one" if unit else "write it in digits, without quotes"
         raise Wrong("E136", f"{_shown(value)} is not a number", hint)
     if unit and not amount.unit:
         raise Wrong("E131", f"{value} has no unit; it is needed in {unit}", f"write '{value} {unit}'")
@@ -197,6 +200,21 @@ def check_id(value: str) -> str:
         return value
     proposal = re.sub(r"[^a-z0-9_.-]+", "-", value.lower()).strip("-")
     raise Wrong("E128", f"{value!r} is not an id", f"small letters, digits, '-', '_' and '.': {proposal or 'name-1'}")
+
+
+def no_comma(text: str) -> None:
+    """Wrong, with the number in digits and a point, if `text` is a number with a comma in it: ``1.450,5 W``."""
+    match = _COMMA.match(text)
+    if match is None:
+        return
+    number, unit = match[1], match[2] or ""
+    whole, sign, rest = number[: (last := max(map(number.rfind, ".,")))], number[last], number[last + 1 :]
+    digits = re.sub(r"[.,]", "", whole)
+    readings = [] if sign in whole else [f"{digits}.{rest}"]
+    if sign in whole or (len(rest) == 3 and digits == whole):
+        readings.append(f"{digits}{rest}")
+    hint = " or ".join(f"{each} {unit}".rstrip() for each in readings)
+    raise Wrong("E132", f"{text.strip()!r} is a number with a comma", f"use a point for decimals: {hint}")
 
 
 def known_unit(value: str) -> str:

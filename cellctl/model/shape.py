@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from cellctl.model.problems import Place, Report, Wrong, did_you_mean
+from cellctl.model.problems import ONE_OF_THEM, Place, Report, Wrong, did_you_mean
 from cellctl.model.yaml_source import Document, KeyPath
 
 #: Each round of leaving out removes at least one row; no file needs more.
@@ -93,7 +93,8 @@ def _wrong(detail: ErrorDetails, path: KeyPath, document: Document, shape: type[
             )
         case "literal_error":
             choices = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
-            return Wrong("E125", f"{given!r} is not one of {', '.join(choices)}", did_you_mean(str(given), choices))
+            hint = did_you_mean(str(given), choices, ONE_OF_THEM)
+            return Wrong("E125", f"{given!r} is not one of {', '.join(choices)}", hint)
         case "string_type" if isinstance(given, bool | int | float):
             raw = document.at(*path).raw
             return Wrong("E124", f"{raw} is a number where a text is needed", f'put it in quotes: "{raw}"')

@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema
 
 from cellctl.core.messages import CommandClass
 from cellctl.core.signal import Value
-from cellctl.model.problems import Wrong, did_you_mean
+from cellctl.model.problems import ONE_OF_THEM, Wrong, did_you_mean
 from cellctl.model.quantity import AmountText, Duration, Id, Name, Period, Range, Unit, Words
 from cellctl.model.secrets import Secret
 from cellctl.model.shape import Shape, read_version
@@ -32,7 +32,8 @@ def read_class(value: object) -> CommandClass:
         hint = "write two commands that say what shall be, such as on and off"
         raise Wrong("E309", "a toggle cannot be repeated, nor can its end be known", hint)
     if value not in classes:
-        raise Wrong("E125", f"{value!r} is not one of {', '.join(classes)}", did_you_mean(str(value), classes))
+        hint = did_you_mean(str(value), classes, ONE_OF_THEM)
+        raise Wrong("E125", f"{value!r} is not one of {', '.join(classes)}", hint)
     return CommandClass(value)
 
 

@@ -27,6 +27,7 @@ from ruamel.yaml.events import (
 )
 
 from cellctl.model.problems import Place, Report, Wrong
+from cellctl.model.quantity import no_comma
 from cellctl.model.secrets import Secret
 from cellctl.model.source import Unreadable, read_text
 from cellctl.model.yaml_syntax import mistake
@@ -187,10 +188,20 @@ class _Composer:
             self._document.keys[here] = place
             value = self._node(self._next(), here, depth)
             if value is None:
+                self._no_comma(key, place, found, path)
                 self._document.values[here] = place  # nothing stands there: the key is what can be pointed at
             if not key.startswith("x-"):
                 found[key] = value
         return found
+
+    def _no_comma(self, key: str, place: Place, before: dict[str, Any], path: KeyPath) -> None:
+        """Report ``{value: 1.450,5 W}``, which YAML reads as two keys: the second begins right behind the comma."""
+        value = self._document.values[(*path, next(reversed(before)))] if before else place
+        if (value.line, value.column + len(value.raw) + 1) == (place.line, place.column):
+            try:
+                no_comma(f"{value.raw},{key}")
+            except Wrong as wrong:
+                self._report.add(value, wrong)
 
     def _key(self, event: Event, place: Place, path: KeyPath, depth: int) -> str:
         if isinstance(event, ScalarEvent) and event.value == "<<":

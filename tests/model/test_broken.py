@@ -46,6 +46,7 @@ def test_a_mistake_is_told_at_its_place(cell: Path, mistake: dict[str, str]) -> 
     ]
     assert found, f"{line}:{column} {mistake['code']} is not among {told}"
     assert mistake["hint"] in found[0].hint
+    assert found[0].hint.removeprefix("there are: ") not in found[0].message
     assert mistake["code"] in CODES
     assert len(told) <= PROBLEMS_MAX, told
     assert (checked.model is None) == (found[0].severity == "error")

@@ -42,7 +42,7 @@ def test_an_unknown_cell_is_told_with_what_was_meant(tmp_path: Path):
         find_cell("batery-module")
     assert told.value.problems[0].code == "E201"
     assert "battery-module" in told.value.problems[0].hint
-    assert codes(tmp_path) == {"E201"}
+    assert [problem.message for problem in check(tmp_path).problems] == ["this folder has no cell.yaml"]
     assert codes(tmp_path / "nothing") == {"E201"}
 
 
@@ -200,3 +200,25 @@ class TestModels:
     def test_a_table_that_is_gone_is_missed(self, cell: Path):
         edit(cell / "models" / "laser.py", 'MODELS = {"lx2-laser": Lx2}', "")
         assert [problem.code for problem in check(cell).problems] == ["E315"]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("1.450,5 W", "1450.5 W"),
+        ("'1,450.5 W'", "1450.5 W"),
+        ("'1450,5'", "1450.5"),
+        ("'1,450 W'", "1.450 W or 1450 W"),
+        ("'1,450,000 W'", "1450000 W"),
+    ],
+)
+def test_a_decimal_comma_is_one_mistake(cell: Path, written: str, meant: str):
+    edit(cell / "recipes" / "module-12s.yaml", "value: 1450 W", f"value: {written}")
+    (problem,) = check(cell).problems
+    assert (problem.code, problem.hint) == ("E132", f"use a point for decimals: {meant}")
+
+
+def test_a_length_of_time_has_no_comma(cell: Path):
+    edit(cell / "cell.yaml", "shelve: 2 h", "shelve: 1,5 h")
+    (problem,) = check(cell).problems
+    assert problem.hint == "use a point for decimals: 1.5 h"

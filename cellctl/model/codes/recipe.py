@@ -68,9 +68,10 @@ RECIPE: dict[str, tuple[str, str, str, str]] = {
         "- weld_busbars: {power: $weld_power}",
     ),
     "E512": (
-        "limits that are not inside one another",
+        "limits that are not inside one another, or a value outside them",
         "What the panel may change (tune) lies inside what the process allows (limits), and the value in both.",
-        "weld_power: {value: 1450 W, limits: 1300..1550 W, tune: 1400..1600 W}",
+        "weld_power: {value: 1450 W, limits: 1300..1550 W, tune: 1400..1600 W}\n"
+        "weld_power: {value: 1600 W, limits: 1300..1550 W}",
         "weld_power: {value: 1450 W, limits: 1300..1550 W, tune: 1430..1470 W}",
     ),
     "E513": (

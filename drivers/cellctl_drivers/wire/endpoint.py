@@ -81,7 +81,7 @@ def scheme_of(address: str, schemes: tuple[str, ...]) -> str:
     """The scheme of `address`, one of `schemes`."""
     scheme = address.partition(":")[0]
     if scheme not in schemes:
-        raise AddressError(f"{address!r} does not begin with {' or '.join(schemes)}{nearest(scheme, schemes)}", AT)
+        raise AddressError(f"{scheme!r} begins no address of this protocol{nearest(scheme, schemes)}", AT)
     return scheme
 
 

@@ -52,7 +52,7 @@ class Section:
         """One of `options`."""
         value = self.text(key, default)
         if value not in options:
-            raise AddressError(f"{value!r} is not one of {', '.join(options)}{nearest(value, options)}", self.at(key))
+            raise AddressError(f"{value!r} cannot be chosen here{nearest(value, options)}", self.at(key))
         return value
 
     def integer(self, key: str, default: int, bounds: tuple[int, int]) -> int:
