@@ -1,7 +1,7 @@
 /* The floor of P4, and the device that all clients of P4 poll. Run by benchmarks/scan.py.
 
    scan server         listens on a port of 127.0.0.1 that it prints, answers every read of 100 registers of one
-                       connection, and then prints when each request came (ns), one in a line
+                       connection, a tenth of which change each time, and then prints when each request came (ns)
    scan client PORT N  reads 100 registers N times, every 10 ms by absolute time; prints the CPU seconds it took
 
    Both ask for real-time priority, as our control process does, and go on without it. */
@@ -16,7 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { REGISTERS = 100, REQUEST = 12, REPLY = 9 + 2 * REGISTERS, PERIOD_NS = 10000000, ARRIVALS = 100000 };
+enum { REGISTERS = 100, REQUEST = 12, REPLY = 9 + 2 * REGISTERS, PERIOD_NS = 10000000, ARRIVALS = 100000,
+       CHANGING = 10 };
 
 static int64_t arrivals[ARRIVALS];
 
@@ -50,6 +51,7 @@ static void serve(void) {
         arrivals[count++] = now_ns(CLOCK_MONOTONIC);
         memcpy(reply, request, 8);
         reply[4] = (REPLY - 6) >> 8, reply[5] = (REPLY - 6) & 255, reply[8] = 2 * REGISTERS;
+        for (int i = 0; i < CHANGING; i++) reply[10 + 2 * i * (REGISTERS / CHANGING)] = count & 255;
         if (write(fd, reply, REPLY) != REPLY) break;
     }
     for (int i = 0; i < count; i++) printf("%lld\n", (long long)arrivals[i]);
