@@ -172,6 +172,18 @@ def test_a_mistake_in_a_model_is_one_of_the_files(command: tuple[str, ...], own:
     assert "made a mistake" not in result.stderr
 
 
+@pytest.mark.parametrize("command", [("sim",), ("run", "--sim", "all", "--http", "off")])
+def test_a_model_that_is_nowhere_is_a_mistake_of_the_files(command: tuple[str, ...], own: Path, folder: Path) -> None:
+    file = own / "profiles" / "lx2-laser.yaml"
+    file.write_text(file.read_text().replace("model: lx2-laser", "model: lasre"))
+    state = ("--state", str(folder)) if command[0] == "run" else ()
+    argv = [*CELLCTL, command[0], str(own), *command[1:], *state]
+    result = subprocess.run(argv, capture_output=True, text=True, timeout=START_S)
+    assert result.returncode == 3
+    assert "'lasre'" in result.stdout
+    assert "made a mistake" not in result.stderr
+
+
 def test_simulated_devices_that_end_are_told_and_leave_nothing(start: Callable[..., Program], folder: Path) -> None:
     program = start("run", "battery-module", "--sim", "meter", "--http", "off", "--state", str(folder))
     assert program.line().endswith("runs\n")
