@@ -139,11 +139,17 @@ def encode_sample(sample: Sample) -> list[JSON]:
 def decode_sample(signal: str, data: object) -> Sample:
     """The sample of `signal` in `data`. WireError if it is none."""
     match data:
-        case [bool() | int() | float() | str() | None as value, int(quality), int(time_ns), int(received_ns), *rest]:
-            if quality in _QUALITIES and len(rest) <= 1:
-                reason = _text(rest[0], "reason", None) if rest else ""
-                return Sample(signal, value, Quality(quality), time_ns, received_ns, reason)
-    raise WireError(f"the sample of {signal} cannot be read")
+        case [
+            bool() | int() | float() | str() | None as value,
+            int(quality),
+            int(time_ns),
+            int(received_ns),
+            *rest,
+        ] if quality in _QUALITIES and len(rest) <= 1:
+            reason = _text(rest[0], "reason", None) if rest else ""
+            return Sample(signal, value, Quality(quality), time_ns, received_ns, reason)
+        case _:
+            raise WireError(f"the sample of {signal} cannot be read")
 
 
 def _decode_action(data: object) -> Action:
