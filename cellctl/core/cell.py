@@ -6,7 +6,7 @@ something; `view.py` tells what people and other systems are shown.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol, assert_never
 
 from cellctl.core.alarm import Alarms
@@ -40,6 +40,7 @@ from cellctl.core.operation import Operation
 from cellctl.core.outbox import Outbox
 from cellctl.core.packml import Command, State
 from cellctl.core.production import Production
+from cellctl.core.routine import Routine
 from cellctl.core.signal import Image
 from cellctl.core.site import Site
 
@@ -141,11 +142,8 @@ class Cell:
             self.outbox.stops.discard(done.id)
             if done.outcome is not Outcome.CONFIRMED:
                 self.outbox.note("safe.unconfirmed", order=done.id, reason=done.reason)
-        self.production.answer(done)
-        if self.operation.routine is not None:
-            self.operation.routine.answer(done)
-        if self.changeover is not None:
-            self.changeover.answer(done)
+        for room in self._at_work():
+            room.answer(done)
 
     def _link(self, link: LinkChanged) -> None:
         if link.device not in self.links:
@@ -156,11 +154,14 @@ class Cell:
             self.outbox.note("link", device=link.device, state=link.state.value, reason=link.reason)
         if link.state in (LinkState.LOST, LinkState.WRONG_DEVICE):
             self._changed.update(self.image.lose(link.device, self.outbox.now, link.reason))
-            self.production.lose(link.device, link.reason)
-            if self.operation.routine is not None:
-                self.operation.routine.lose(link.device, link.reason)
-            if self.changeover is not None:
-                self.changeover.lose(link.device, link.reason)
+            for room in self._at_work():
+                room.lose(link.device, link.reason)
+
+    def _at_work(self) -> Iterator[Production | Routine | Changeover]:
+        """What may have orders under way, or wait for a device."""
+        for room in (self.production, self.operation.routine, self.changeover):
+            if room is not None:
+                yield room
 
     def _missing(self) -> list[Cause]:
         """The devices that the stations use and that are not connected."""
@@ -185,18 +186,12 @@ class Cell:
         """Let interlocks and lost devices have their way; True if the state is another one now."""
         if reaction := self.interlocks.reaction(self.state):
             command, interlock = reaction
-            return self._force(command, self.interlocks.cause(interlock, self.outbox.now))
+            return self.operation.force(command, self.interlocks.cause(interlock, self.outbox.now))
         if self.missing and self.state in PRODUCING:
-            return self._force(Command.HOLD, self.missing[0])
+            return self.operation.force(Command.HOLD, self.missing[0])
         if self.state is S.SUSPENDED and self.operation.suspended_by_itself and not self.interlocks.broken("suspend"):
             return self.operation.fire(Command.UNSUSPEND, Cause("cleared", "suspend", "The cause is gone")) is None
         return False
-
-    def _force(self, command: Command, cause: Cause) -> bool:
-        """Give a command for a cause; where the state or the mode cannot be held, the cell is stopped."""
-        if command is Command.HOLD and self.operation.packml.refusal(command):
-            command = Command.STOP
-        return self.operation.fire(command, cause) is None
 
     def name_of(self, device: str) -> str:
         """The device as people call it."""

@@ -79,6 +79,12 @@ class Operation:
             self._make_safe()
         return None
 
+    def force(self, command: Command, cause: Cause) -> bool:
+        """Give a command for a cause; where the state or the mode cannot be held, stop. True if the state changed."""
+        if command is Command.HOLD and self.packml.refusal(command):
+            command = Command.STOP
+        return self.fire(command, cause) is None
+
     def change_mode(self, mode: Mode, by: str) -> str | None:
         """Change the unit mode; None, or why it was refused."""
         reason = self.packml.change_mode(mode)
@@ -123,12 +129,10 @@ class Operation:
             recovery.demand = None
             self.causes.append(cause)
             return False
-        if self.packml.refusal(command):
-            if self.state not in _NEVER_HELD:
-                return False
-            command = Command.STOP
+        if self.packml.refusal(command) and self.state not in _NEVER_HELD:
+            return False
         recovery.demand = None
-        return self.fire(command, cause) is None
+        return self.force(command, cause)
 
     @property
     def _producing(self) -> bool:
