@@ -11,7 +11,9 @@ from pathlib import Path
 
 from benchmarks.rounds import Row, figures
 from cellctl.core.messages import Entry
-from cellctl.runtime.journal import GROUP_MAX, Journal
+from cellctl.runtime.journal import Journal
+from cellctl.runtime.ledger import Ledger
+from cellctl.runtime.writer import GROUP_MAX
 
 ENTRIES = 20_000
 #: What one turn of a busy cell decides.
@@ -69,7 +71,7 @@ async def _append(folder: Path) -> float:
         if sequence == ENTRIES:
             whole.set()
 
-    journal = Journal(folder)
+    journal = Journal(Ledger(folder))
     journal.start(committed=committed, failing=_fail, idle=_nothing_else)
     turn = [ENTRY] * PER_TURN
     start = time.perf_counter()
@@ -88,7 +90,7 @@ def _wait(folder: Path) -> float:
 
 async def _append_singly(folder: Path) -> float:
     news: asyncio.Queue[int] = asyncio.Queue()
-    journal = Journal(folder)
+    journal = Journal(Ledger(folder))
     journal.start(committed=news.put_nowait, failing=_fail, idle=_nothing_else)
     waits = []
     for now in range(SINGLE):

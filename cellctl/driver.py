@@ -9,16 +9,19 @@ growing pause: no driver retries, reconnects or replays by itself.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cellctl.core.messages import Call, CommandClass, Order, Outcome, Write
 from cellctl.core.signal import Quality, Sample, Signal, Value
 from cellctl.core.units import UnitError, duration_ns
 
+if TYPE_CHECKING:
+    import asyncio
+
 __all__ = [
     "AddressError", "Call", "Command", "CommandClass", "Device", "Driver", "DriverError", "DriverFactory", "Link",
-    "Order", "Outcome", "Point", "Quality", "Sample", "Signal", "UnitError", "Value", "Write", "WrongDevice",
-    "duration_ns",
+    "Order", "Outcome", "Point", "Quality", "Sample", "SerialLoop", "Signal", "UnitError", "Value", "Write",
+    "WrongDevice", "duration_ns",
 ]  # fmt: skip
 
 
@@ -117,6 +120,16 @@ class Driver(Protocol):
 
     async def run(self, link: Link) -> None:
         """One connection, until it is lost (DriverError) or the task is cancelled; leaves nothing open behind."""
+
+
+@runtime_checkable
+class SerialLoop(Protocol):
+    """An event loop with serial lines of its own, such as that of `cellctl.testing`: a driver opens its lines there."""
+
+    async def create_serial_connection(
+        self, protocol_factory: "Callable[[], asyncio.BaseProtocol]", path: str, *, character_s: float
+    ) -> "tuple[asyncio.Transport, asyncio.BaseProtocol]":
+        """Open a line for this user alone, on which a character takes `character_s`; OSError if that cannot be."""
 
 
 DriverFactory = Callable[[Device], Driver]  # raises AddressError; found by the entry point group `cellctl.drivers`

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -20,7 +20,7 @@ import click
 from cellctl.cli.terminal import INVALID, UNREACHABLE, Failure, say, table
 
 if TYPE_CHECKING:
-    from cellctl.model import CellModel, Checked, Problem
+    from cellctl.model import CellModel, Checked, Problem, Simulators
     from cellctl.runtime.children import Child
 
 SPEED = click.FloatRange(0.01, 100)
@@ -123,7 +123,7 @@ def sim(cell: str, devices: str | None, ports: bool, as_json: bool, **pace: Any)
 
     import asyncio
 
-    serve = _simulators()
+    serve = _simulators().serve
     try:
         asyncio.run(_until_told(serve(folder, devices=chosen, announce=announce, **pace)))
     except asyncio.CancelledError:
@@ -300,14 +300,13 @@ def _log(state: Path) -> Iterator[Any]:
         raise Failure(f"The state folder {state} cannot be written: {error.strerror}.") from error
 
 
-def _simulators() -> Callable[..., Any]:
-    """What serves simulated devices, if it is installed."""
-    from importlib.metadata import entry_points
+def _simulators() -> "Simulators":
+    from cellctl.model import SimulatorsMissing, simulators
 
-    for point in entry_points(group="cellctl.simulators", name="bundled"):
-        serve: Callable[..., Any] = point.load()
-        return serve
-    raise Failure("The simulators are not installed. Install cellctl[all].")
+    try:
+        return simulators()
+    except SimulatorsMissing as error:
+        raise Failure(str(error)) from error
 
 
 async def _until_told(serving: Any) -> None:

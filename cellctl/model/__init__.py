@@ -9,8 +9,9 @@ from cellctl.model.cell_model import CellModel, Energy, Oee
 from cellctl.model.check import Checked, bundled_cells, check, find_cell, load
 from cellctl.model.drivers import DriverMissing, driver_for
 from cellctl.model.problems import FilesInvalid, Problem
+from cellctl.model.simulators import Simulation, Simulators, SimulatorsMissing, simulators
 
 __all__ = [
-    "CellModel", "Checked", "DriverMissing", "Energy", "FilesInvalid", "Oee", "Problem", "bundled_cells", "check",
-    "checking", "driver_for", "find_cell", "load",
+    "CellModel", "Checked", "DriverMissing", "Energy", "FilesInvalid", "Oee", "Problem", "Simulation", "Simulators",
+    "SimulatorsMissing", "bundled_cells", "check", "checking", "driver_for", "find_cell", "load", "simulators",
 ]  # fmt: skip

@@ -11,14 +11,26 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from cellctl.core.cell import Cell
 from cellctl.core.equipment import Equipment
-from cellctl.core.messages import Done, Entry, Operate, Order, Outcome, Request, Samples
+from cellctl.core.messages import (
+    Done,
+    Effect,
+    Entry,
+    Input,
+    Operate,
+    Order,
+    Outcome,
+    Receipt,
+    Refused,
+    Request,
+    Samples,
+)
 from cellctl.core.packml import COMMANDS, Command, State
 from cellctl.core.view import view_of
 from cellctl.driver import Device, DriverFactory
@@ -32,6 +44,7 @@ from cellctl.runtime.gate import Gate, Ways
 from cellctl.runtime.history import History
 from cellctl.runtime.inbox import Inbox
 from cellctl.runtime.journal import Journal, JournalError
+from cellctl.runtime.ledger import Ledger
 from cellctl.runtime.logs import Log, Logs
 from cellctl.runtime.server import LinkServer, Published
 from cellctl.runtime.supervisor import Supervisor
@@ -112,9 +125,9 @@ async def run_cell(
 ) -> None:
     """As `run`, on the running loop, without touching the process but for its handlers of SIGINT and SIGTERM."""
     with claimed(state):
-        journal = Journal(state)
+        journal = Journal(Ledger(state))
         try:
-            control = Control(model, state, journal, drivers=driver_for, log=log)
+            control = Control(model, journal, Outside(state, log, driver_for))
             with _signals(control.stop):
                 await control.run(children, ready)
         finally:
@@ -122,21 +135,31 @@ async def run_cell(
                 raise JournalError(f"The last entries of the journal in {state} could not be written.")
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What control finds around it: the state folder, the log, the driver for each protocol, the clock, and who is
+    shown every turn (its time, what happened, what was decided)."""
+
+    state: Path
+    log: Log
+    drivers: Callable[[str], DriverFactory]
+    clock: Clock = field(default_factory=Clock)
+    witness: Callable[[int, Sequence[Input], Sequence[Effect]], None] = lambda now, inputs, effects: None
+
+
 class Control:
     """One run of one cell on a state folder that is claimed already. Belongs to the running loop."""
 
-    def __init__(
-        self, model: Model, state: Path, journal: Journal, *, drivers: Callable[[str], DriverFactory], log: Log
-    ) -> None:
-        equipment = model.equipment
-        self._log, self._journal, self._clock = log, journal, Clock()
+    def __init__(self, model: Model, journal: Journal, outside: Outside) -> None:
+        equipment, state, log = model.equipment, outside.state, outside.log
+        self._log, self._journal, self._clock, self._witness = log, journal, outside.clock, outside.witness
         self._begin = _beginning(Records(state))
         self.cell = Cell(equipment, state=self._begin.state, token=self._begin.token)
         self._inbox = Inbox(equipment.signals)
-        self._history = History(state, equipment.signals, trouble=lambda reason: log.warning(reason))
+        self._history = History(state, equipment.signals, self._clock, trouble=lambda reason: log.warning(reason))
         self._server = LinkServer(state, Published(partial(view_of, self.cell), self.cell.image), self._inbox.put, log)
         self._supervisors = {
-            device.id: Supervisor(device, drivers(device.protocol)(device), self._clock, self._inbox, log)
+            device.id: Supervisor(device, outside.drivers(device.protocol)(device), self._clock, self._inbox, log)
             for device in model.devices.values()
         }
         self._gate = Gate(Ways(self._send, self._server.answer, self._inbox.put))
@@ -153,6 +176,10 @@ class Control:
             for task in self._outside:
                 task.cancel()
         self._stopping.set()
+
+    async def submit(self, request: Request) -> Receipt | Refused:
+        """The answer of the cell to a request from within this process."""
+        return await self._server.ask(request)
 
     async def run(self, children: Sequence[Child], ready: Callable[[], None]) -> None:
         """Until `stop`, or until the cell or its journal fails: then what failed is raised."""
@@ -201,6 +228,7 @@ class Control:
         now = self._clock.now()
         inputs = self._inbox.take()
         effects = self.cell.step(now, inputs)
+        self._witness(now, inputs, effects)
         entries = [effect for effect in effects if isinstance(effect, Entry)]
         try:
             sequence = self._journal.append(now, entries)

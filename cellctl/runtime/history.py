@@ -7,14 +7,15 @@ changed, and once a minute, so that a flat line is told from a silent one.
 """
 
 import sqlite3
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from cellctl.core.signal import Sample, Signal
 from cellctl.records import DAY_NS, HISTORY_FILE, HISTORY_VERSION, day_table, day_tables
+from cellctl.runtime.clock import Clock
 
 #: Of the range of a signal: finer than any screen draws, coarser than most noise.
 DEADBAND = 1 / 1000
@@ -30,7 +31,7 @@ TURN_MAX = 2_000
 
 #: How often the history is written, and how often its size and age are looked at.
 WRITE_S = 0.5
-HOUSEKEEPING_S = 10.0
+HOUSEKEEPING_NS = 10_000_000_000
 
 #: Pages given back to the file system at a time.
 _VACUUM_PAGES = 1_000
@@ -43,6 +44,14 @@ PRAGMA user_version = {HISTORY_VERSION};
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is kept: so many days, and of these so many bytes."""
+
+    days: int = 90
+    bytes: int = 2 << 30
+
+
 class History:
     """`put` belongs to the loop, `work` and `close` to the journal's thread."""
 
@@ -50,21 +59,21 @@ class History:
         self,
         folder: Path,
         signals: Mapping[str, Signal],
+        clock: Clock,
         *,
-        keep_days: int = 90,
-        bytes_max: int = 2 << 30,
+        limits: Limits = Limits(),
         trouble: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self._path = folder / HISTORY_FILE
         self._deadbands = {name: _deadband(signal) for name, signal in signals.items()}
-        self._keep_days, self._bytes_max, self._trouble = keep_days, bytes_max, trouble
+        self._clock, self._limits, self._trouble = clock, limits, trouble
         self._queue: deque[Sequence[Sample]] = deque()
         self._put = self._taken = 0
         self._stored: dict[str, Sample] = {}
         self._ids: dict[str, int] = {}
         self._table = ""
         self._full = False
-        self._tidy_at = 0.0
+        self._tidy_at_ns = 0
         self._database: sqlite3.Connection | None = None
         self.dropped = 0
 
@@ -121,8 +130,8 @@ class History:
 
     def _store(self, rows: list[Sample]) -> None:
         database = self._opened()
-        if time.monotonic() >= self._tidy_at:
-            self._tidy_at = time.monotonic() + HOUSEKEEPING_S
+        if (now := self._clock.now()) >= self._tidy_at_ns:
+            self._tidy_at_ns = now + HOUSEKEEPING_NS
             self._tidy(database)
         if self._full:
             self.dropped += len(rows)
@@ -173,11 +182,11 @@ class History:
     def _tidy(self, database: sqlite3.Connection) -> None:
         """Drop at most one day: the oldest, if it is too old or the file too big. The last day stays."""
         tables = day_tables(database)
-        oldest = day_table(time.time_ns() - self._keep_days * DAY_NS)
-        too_big = _bytes(database) > self._bytes_max
+        oldest = day_table(self._clock.now() - self._limits.days * DAY_NS)
+        too_big = _bytes(database) > self._limits.bytes
         if len(tables) > 1 and (too_big or int(tables[0][4:]) < int(oldest[4:])):
             database.execute(f"DROP TABLE {tables[0]}")
-            self._tidy_at = 0.0
+            self._tidy_at_ns = 0
         self._full = too_big and len(tables) <= 1
         database.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
 

@@ -139,7 +139,7 @@ class LinkServer:
             try:
                 verb, content = _verb(decode_line(line))
                 if verb == "submit":
-                    await _send(writer, encode_answer(await self._request(decode_request(content))))
+                    await _send(writer, encode_answer(await self.ask(decode_request(content))))
                     continue
                 if content:
                     raise WireError(f"{verb} takes nothing")
@@ -179,7 +179,8 @@ class LinkServer:
             with suppress(asyncio.CancelledError, OSError):
                 await gone
 
-    async def _request(self, request: Request) -> Receipt | Refused:
+    async def ask(self, request: Request) -> Receipt | Refused:
+        """Hand a request to the cell and wait for its answer."""
         if self._refusing:
             return Refused(request.id, self._refusing)
         if sum(map(len, self._waiting.values())) >= REQUESTS_MAX:

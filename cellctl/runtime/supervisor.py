@@ -5,7 +5,6 @@ cancels itself or will not end is logged and counted; the cell goes on.
 """
 
 import asyncio
-import time
 
 from cellctl.core.messages import Done, LinkChanged, LinkState, Order, Outcome
 from cellctl.driver import Device, Driver, DriverError, WrongDevice
@@ -19,7 +18,7 @@ PAUSE_FIRST_S = 0.2
 PAUSE_LONGEST_S = 2.0
 
 #: A connection that lasted this long was a good one: the next pause is the first again.
-STABLE_S = 10.0
+STABLE_NS = 10_000_000_000
 
 #: How often orders are looked for that the driver forgot to answer.
 OVERDUE_S = 1.0
@@ -52,9 +51,9 @@ class Supervisor:
         pause_s = PAUSE_FIRST_S
         self._tell(LinkState.CONNECTING, "")
         while True:
-            began = time.monotonic()
+            began = self._clock.now()
             was_up = await self._connect()
-            if was_up and time.monotonic() - began >= STABLE_S:
+            if was_up and self._clock.now() - began >= STABLE_NS:
                 pause_s = PAUSE_FIRST_S
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, PAUSE_LONGEST_S)

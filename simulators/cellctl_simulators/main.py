@@ -1,4 +1,4 @@
-"""The simulators as one coroutine: what `cellctl sim` runs."""
+"""The simulators as cellctl finds them (entry point `cellctl.simulators`): `cellctl sim`, and the test kit."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -25,14 +25,19 @@ async def serve(
     """
     model = load(cell)
     async with (
-        Simulation(model.folder, simulated(model), serve=devices, speed=speed, seed=seed) as simulation,
-        Control(simulation) as control,
+        simulation(model, serve=devices, speed=speed, seed=seed) as running,
+        Control(running) as control,
     ):
-        reached = [
-            {"id": id, "protocol": model.devices[id].protocol, "at": at} for id, at in simulation.addresses.items()
-        ]
+        reached = [{"id": id, "protocol": model.devices[id].protocol, "at": at} for id, at in running.addresses.items()]
         announce({"schema": SCHEMA, "devices": reached, "control": str(control.path)})
-        await simulation.failed
+        await running.failed
+
+
+def simulation(
+    model: CellModel, *, serve: Collection[str] | None = None, speed: float = 1.0, seed: int = 0
+) -> Simulation:
+    """The simulated devices of a cell inside this process, as an async context manager. See `Simulation`."""
+    return Simulation(model.folder, simulated(model), serve=serve, speed=speed, seed=seed)
 
 
 def simulated(model: CellModel) -> dict[str, Simulated]:

@@ -9,15 +9,15 @@ import shutil
 import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from cellctl.driver import Value
 from cellctl_simulators.catalog import Catalog
 from cellctl_simulators.servers.line import LineSession
-from cellctl_simulators.servers.streams import PtyStream, SessionFactory, TcpStream
+from cellctl_simulators.servers.streams import SessionFactory, Stream, serial_stream, tcp_stream
 from cellctl_simulators.wire import Lines, Nodes, Registers
 from cellctl_simulators.world import hint
 
@@ -31,24 +31,6 @@ class Simulated:
 
     model: str
     at: str
-
-
-class Server(Protocol):
-    """One device on its wire, at an address that stays the same."""
-
-    at: str
-
-    async def start(self) -> None:
-        """Let clients in."""
-
-    async def stop(self) -> None:
-        """Cut all clients off, as a lost network or a pulled plug does."""
-
-    def refresh(self) -> None:
-        """Send clients what changed."""
-
-    async def aclose(self) -> None:
-        """Give the address back, after `stop`."""
 
 
 class Simulation:
@@ -76,7 +58,7 @@ class Simulation:
         names = {id: device.model for id, device in devices.items()}
         self.world = Catalog.of(folder).build(names, seed=seed, speed=speed)
         self.addresses: dict[str, str] = {}
-        self._servers: dict[str, Server] = {}
+        self._servers: dict[str, Stream] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> "Simulation":
@@ -103,15 +85,16 @@ class Simulation:
         if error_within is not None and kind is None:
             raise error_within
 
-    def settle(self) -> None:
-        """Bring the world to the present, let servers tell what is new, and come back when the next thing is due."""
+    def settle(self, device: str | None = None) -> None:
+        """Bring the world, or only `device`, to the present, and come back when the next thing is due by itself."""
         if self.failed.done():
             return
         loop = asyncio.get_running_loop()
         try:
-            due_ns = self.world.advance(round((loop.time() - self._started_s) * self.speed * 1e9))
-            for server in self._servers.values():
-                server.refresh()
+            due_ns = self.world.advance(round((loop.time() - self._started_s) * self.speed * 1e9), device)
+            for updated in self.world.updated():
+                if server := self._servers.get(updated):
+                    server.refresh()
         except Exception as error:
             self.failed.set_exception(error)
             return
@@ -148,12 +131,13 @@ class Simulation:
         await server.start()
         self.settle()
 
-    def _served(self, device: str) -> Server:
+    def _served(self, device: str) -> Stream:
         if device not in self._servers:
             raise ValueError(f"no device {device!r} is simulated{hint(device, self._servers)}")
         return self._servers[device]
 
-    def _server(self, id: str, address: SplitResult) -> Server:
+    def _server(self, id: str, address: SplitResult) -> Stream:
+        settle = partial(self.settle, id)
         match address.scheme, self.world.models[id].wire:
             case "modbus" | "modbus+rtu", Registers() as registers:
                 from cellctl_simulators.servers.modbus import ANY_UNIT, ModbusSession
@@ -161,19 +145,19 @@ class Simulation:
                 unit = int(parse_qs(address.query).get("unit", [str(ANY_UNIT)])[0])
                 serial = address.scheme == "modbus+rtu"
                 return self._stream(
-                    id, address, lambda write: ModbusSession(write, registers, self.settle, unit=unit, serial=serial)
+                    id, address, lambda write: ModbusSession(write, registers, settle, unit=unit, serial=serial)
                 )
             case "serial" | "tcp", Lines() as lines:
-                return self._stream(id, address, lambda write: LineSession(write, lines, self.settle))
+                return self._stream(id, address, lambda write: LineSession(write, lines, settle))
             case "opc.tcp", Nodes() as nodes:
                 from cellctl_simulators.servers.opcua import OpcUaServer
 
-                return OpcUaServer(nodes, self.settle)
+                return OpcUaServer(nodes, settle)
             case scheme, wire:
                 raise ValueError(f"device {id!r}: its model speaks {type(wire).__name__.lower()}, not {scheme!r}")
 
-    def _stream(self, id: str, address: SplitResult, session: SessionFactory) -> Server:
-        return PtyStream(session, self.folder / id) if address.scheme in TERMINALS else TcpStream(session)
+    def _stream(self, id: str, address: SplitResult, session: SessionFactory) -> Stream:
+        return serial_stream(session, self.folder / id) if address.scheme in TERMINALS else tcp_stream(session)
 
     async def _close(self) -> None:
         if self._timer is not None:
@@ -184,7 +168,7 @@ class Simulation:
         shutil.rmtree(self.folder)
 
 
-def _address(server: Server, real: str) -> str:
+def _address(server: Stream, real: str) -> str:
     """The server's address in the form of the real device's, options included."""
     scheme, _, rest = real.partition(":")
     _, mark, options = rest.partition("?")

@@ -1,15 +1,16 @@
 """Device models and the world that wires them: the ground truth of a simulated cell.
 
-The rule kept here: pure. Time is an argument (ns of world time), randomness is seeded and handed in, nothing waits.
+The rules kept here: pure. Time is an argument (ns of world time), randomness is seeded and handed in, nothing waits.
 What happens between two calls happens in the order of its time, so the truth does not depend on how often the
-world is looked at.
+world is looked at. Only those models are updated for which something is new: a model does not notice what it is not
+told.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
 from cellctl.driver import Value
 from cellctl_simulators.wire import Wire
@@ -56,10 +57,17 @@ class World:
         self.speed = speed
         self.now_ns = 0
         self.outputs: dict[str, Value] = {}
-        self.inputs: dict[str, Value] = {
-            f"{device}.{name}": value for device, model in models.items() for name, value in model.inputs.items()
+        self.inputs: dict[str, Value] = _Inputs(
+            {f"{device}.{name}": value for device, model in models.items() for name, value in model.inputs.items()},
+            self._input_changed,
+        )
+        self._inputs_of = {
+            device: [(name, f"{device}.{name}") for name in model.inputs] for device, model in models.items()
         }
-        self._due_ns: dict[str, int | None] = {}
+        self._due_ns: dict[str, int] = {}
+        self._open = set(models)  # to be updated before the world rests
+        self._moved = True  # an output has changed since the last `connect`
+        self._updated: set[str] = set()
 
     def connect(self) -> None:
         """Set the inputs that follow from outputs and from the state of the world."""
@@ -71,9 +79,13 @@ class World:
         """What really is, as JSON."""
         return {"time_s": self.now_ns / 1e9}
 
-    def advance(self, now_ns: int) -> int | None:
-        """Bring everything to `now_ns`, event by event; tells when the next thing happens by itself."""
-        if not self._due_ns:
+    def advance(self, now_ns: int, device: str | None = None) -> int | None:
+        """Bring everything to `now_ns`, event by event; tells when the next thing happens by itself.
+
+        With `device`, only that one is asked what it is like at `now_ns`; the others are as they were when something
+        last happened to them.
+        """
+        if self._open:  # the beginning, or an input that was set meanwhile
             self._settle(self.now_ns)
         for _ in range(EVENTS_MAX):
             due_ns = self._next_ns()
@@ -82,8 +94,14 @@ class World:
             self._settle(max(due_ns, self.now_ns))
         else:
             raise RuntimeError("the models call for more and more updates and never get to the present")
+        self._open.update(self.models if device is None else (device,))
         self._settle(max(now_ns, self.now_ns))
         return self._next_ns()
+
+    def updated(self) -> set[str]:
+        """The devices that were updated since this was last asked: what they show may be new."""
+        updated, self._updated = self._updated, set()
+        return updated
 
     def set(self, name: str, value: Value) -> None:
         """Set an input; ValueError with a hint for a name or a type that does not fit."""
@@ -95,6 +113,7 @@ class World:
         if type(value) is not kind:
             raise ValueError(f"{name} is of type {kind.__name__}, {value!r} is not")
         self.inputs[name] = value
+        self._moved = True  # what follows from it is for `connect` to say
 
     def get(self, name: str) -> Value:
         """The present value of an input or output; ValueError with a hint for a name that is none."""
@@ -104,30 +123,63 @@ class World:
         return known[name]
 
     def _next_ns(self) -> int | None:
-        return min((due for due in self._due_ns.values() if due is not None), default=None)
+        return min(self._due_ns.values(), default=None)
 
     def _settle(self, now_ns: int) -> None:
+        """Update at `now_ns` what is due or open, and whatever follows from it, until nothing does."""
         self.now_ns = now_ns
+        self._open.update(device for device, due_ns in self._due_ns.items() if due_ns <= now_ns)
         for _ in range(ROUNDS_MAX):
-            self.connect()
-            before = (dict(self.inputs), dict(self.outputs))
-            for device, model in self.models.items():
-                self._update(device, model)
-            self.connect()
-            if before == (self.inputs, self.outputs):
+            if self._moved:
+                self._moved = False
+                self.connect()
+            if not self._open:
                 return
+            for device, model in self.models.items():
+                if device in self._open:
+                    self._open.remove(device)
+                    self._update(device, model)
         raise RuntimeError("the models answer each other for ever and do not come to rest")
 
     def _update(self, device: str, model: Model) -> None:
-        inputs = {name: self.inputs[f"{device}.{name}"] for name in model.inputs}
-        result = model.update(self.now_ns, inputs | {"speed": self.speed})
-        due_ns = result.call_at_ns
-        self._due_ns[device] = due_ns if due_ns is None or due_ns > self.now_ns else self.now_ns + 1
+        inputs = {name: self.inputs[full] for name, full in self._inputs_of[device]}
+        inputs["speed"] = self.speed
+        result = model.update(self.now_ns, inputs)
+        self._updated.add(device)
+        self._due_ns.pop(device, None)
+        if result.call_at_ns is not None:
+            self._due_ns[device] = max(result.call_at_ns, self.now_ns + 1)
         told = {f"{device}.{name}": value for name, value in result.outputs.items()}
         changes = {name: value for name, value in told.items() if self.outputs.get(name) != value}
         self.outputs |= told
         for name, value in changes.items():
+            self._moved = True
             self.changed(name, value)
+
+    def _input_changed(self, name: str) -> None:
+        self._open.add(name.partition(".")[0])
+
+
+class _Inputs(dict[str, Value]):
+    """All inputs by name; tells which of them gets another value."""
+
+    def __init__(self, values: Mapping[str, Value], changed: Callable[[str], None]) -> None:
+        super().__init__(values)
+        self._changed = changed
+
+    def __setitem__(self, name: str, value: Value) -> None:
+        if name not in self or self[name] != value:
+            super().__setitem__(name, value)
+            self._changed(name)
+
+    def update(self, *others: Any, **more: Any) -> None:
+        """Set each."""
+        for name, value in dict(*others, **more).items():
+            self[name] = value
+
+    def __ior__(self, other: Any) -> "_Inputs":  # type: ignore[override,misc]
+        self.update(other)
+        return self
 
 
 def hint(name: str, known: Iterable[str]) -> str:

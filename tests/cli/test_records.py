@@ -10,8 +10,10 @@ import pytest
 from cellctl.core.messages import Entry
 from cellctl.core.signal import Quality, Sample, Signal
 from cellctl.records import HISTORY_FILE, JOURNAL_FILE
+from cellctl.runtime.clock import Clock
 from cellctl.runtime.history import History
 from cellctl.runtime.journal import Journal
+from cellctl.runtime.ledger import Ledger
 from tests.cli.terminal import run
 
 COMMANDS = [("parts",), ("part", "job-1-0001"), ("journal",), ("history", "plc.air_pressure")]
@@ -23,7 +25,7 @@ async def ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     state, within = tmp_path / ".cellctl", tmp_path / "recipes"
     state.mkdir()
     within.mkdir()
-    journal = Journal(state)
+    journal = Journal(Ledger(state))
     journal.start(committed=lambda sequence: None, failing=lambda reason: None, idle=lambda: 1.0)
     part = {"part": "job-1-0001", "job": "job-1"}
     told = [
@@ -45,7 +47,7 @@ def test_parts_and_journal_are_read_after_the_end(ended: Path) -> None:
 
 def test_the_history_is_read_after_the_end(ended: Path) -> None:
     known = Signal("plc.air_pressure", "float", "bar")
-    history = History(ended, {known.id: known})
+    history = History(ended, {known.id: known}, Clock())
     now = time.time_ns()
     history.put([Sample(known.id, 6.1, Quality.GOOD, now, now)])
     history.work()

@@ -10,12 +10,13 @@ import pytest
 from cellctl.core.messages import Entry
 from cellctl.gateway.parts import Parts
 from cellctl.runtime.journal import Journal
+from cellctl.runtime.ledger import Ledger
 
 
 @pytest.fixture
 async def written(folder: Path) -> Path:
     """A folder whose journal holds one scrapped, one good, and one unfinished part."""
-    journal = Journal(folder)
+    journal = Journal(Ledger(folder))
     journal.start(committed=lambda sequence: None, failing=lambda reason: None, idle=lambda: 1.0)
     told = []
     for number, end in ((1, "scrap"), (2, "good"), (3, None)):

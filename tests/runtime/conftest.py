@@ -11,12 +11,13 @@ import pytest
 
 from cellctl.driver import Device, Driver, DriverFactory
 from cellctl.runtime import control as control_module
-from cellctl.runtime.control import Control
+from cellctl.runtime.control import Control, Outside
 from cellctl.runtime.folder import claimed
 from cellctl.runtime.journal import Journal
+from cellctl.runtime.ledger import Ledger
 from cellctl.runtime.logs import Logs
 
-from .doubles import ObedientDriver, Running, ScriptedCell, model
+from .doubles import HeldDisk, ObedientDriver, Running, ScriptedCell, model
 
 
 @pytest.fixture
@@ -27,7 +28,12 @@ def log() -> Iterator[Logs]:
 
 
 @pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Logs) -> Callable[..., Any]:
+def disk() -> HeldDisk:
+    return HeldDisk()
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Logs, disk: HeldDisk) -> Callable[..., Any]:
     """`async with start() as running:` a whole control process, inside the test's own."""
     monkeypatch.setattr(control_module, "Cell", ScriptedCell)
     monkeypatch.setattr(control_module, "view_of", ScriptedCell.view)
@@ -41,9 +47,10 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Logs) -> Callabl
             return drivers[device.id]
 
         with claimed(tmp_path):
-            journal = Journal(tmp_path)
+            journal = Journal(Ledger(tmp_path, disk=disk))
             try:
-                control = Control(model(), tmp_path, journal, drivers=lambda protocol: made, log=log.log)
+                outside = Outside(tmp_path, log.log, lambda protocol: made)
+                control = Control(model(), journal, outside)
                 ready = asyncio.Event()
                 task = asyncio.create_task(control.run((), ready.set))
                 try:

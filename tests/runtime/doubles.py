@@ -1,6 +1,8 @@
 """A small cell around which the runtime is tested: two devices, and a core and drivers that do what a test says."""
 
 import asyncio
+import sqlite3
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ from cellctl.core.signal import Image, Signal
 from cellctl.driver import Device, Link, Order, Outcome, Point
 from cellctl.runtime.control import Control
 from cellctl.runtime.journal import Journal
+from cellctl.runtime.ledger import Disk
 
 FAR_NS = 4_000_000_000_000_000_000
 
@@ -93,6 +96,20 @@ class ObedientDriver:
             order = await link.order()
             self.orders.append(order)
             link.done(order, Outcome.CONFIRMED)
+
+
+class HeldDisk(Disk):
+    """Can be held, or fail."""
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+        self.free.set()
+        self.error = ""
+
+    def before(self, last: int) -> None:
+        self.free.wait(10)
+        if self.error:
+            raise sqlite3.OperationalError(self.error)
 
 
 @dataclass(frozen=True)

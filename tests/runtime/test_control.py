@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,34 +32,11 @@ from cellctl.runtime.control import run_cell
 from cellctl.runtime.folder import StateError, StateInUse, claimed
 from cellctl.runtime.logs import Logs
 
-from .doubles import ObedientDriver, Running, call, model, until, write
+from .doubles import HeldDisk, ObedientDriver, Running, call, model, until, write
 
 Start = Callable[..., Any]
 
 PULSE, STOP = CommandClass.PULSE, CommandClass.STOP
-
-
-class Disk:
-    """Stands between the journal and its file: can be held, or fail."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.free = threading.Event()
-        self.free.set()
-        self.error = ""
-        real = journal_module._written
-
-        def written(*arguments: Any) -> Any:
-            self.free.wait(10)
-            if self.error:
-                raise sqlite3.OperationalError(self.error)
-            return real(*arguments)
-
-        monkeypatch.setattr(journal_module, "_written", written)
-
-
-@pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
-    return Disk(monkeypatch)
 
 
 async def decide(running: Running, *effects: Effect) -> None:
@@ -90,7 +66,7 @@ async def test_samples_walk_to_the_cell_and_orders_to_the_driver(start: Start) -
         assert [order.id for order in running.drivers["press"].orders] == [2]
 
 
-async def test_a_pulse_leaves_only_when_its_intent_is_in_the_file(start: Start, disk: Disk) -> None:
+async def test_a_pulse_leaves_only_when_its_intent_is_in_the_file(start: Start, disk: HeldDisk) -> None:
     async with start() as running:
         await connected(running)
         disk.free.clear()
@@ -105,7 +81,7 @@ async def test_a_pulse_leaves_only_when_its_intent_is_in_the_file(start: Start, 
 
 
 @pytest.mark.parametrize("trouble", ["held", "failing"])
-async def test_a_stop_needs_no_disk(start: Start, disk: Disk, trouble: str) -> None:
+async def test_a_stop_needs_no_disk(start: Start, disk: HeldDisk, trouble: str) -> None:
     async with start() as running:
         await connected(running)
         if trouble == "held":
@@ -124,7 +100,7 @@ async def test_a_stop_needs_no_disk(start: Start, disk: Disk, trouble: str) -> N
 
 
 async def test_a_stop_leaves_even_when_no_entry_is_taken_any_more(
-    start: Start, disk: Disk, monkeypatch: pytest.MonkeyPatch
+    start: Start, disk: HeldDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with start() as running:
         await connected(running)
@@ -141,7 +117,7 @@ async def test_a_stop_leaves_even_when_no_entry_is_taken_any_more(
 
 
 async def test_a_failing_disk_aborts_and_a_slow_one_holds(
-    start: Start, disk: Disk, monkeypatch: pytest.MonkeyPatch
+    start: Start, disk: HeldDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(control_module, "LOOK_S", 0.01)
     monkeypatch.setattr(control_module, "SLOW_DISK_S", 0.05)

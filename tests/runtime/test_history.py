@@ -9,7 +9,8 @@ import pytest
 from cellctl.core.signal import Quality, Sample
 from cellctl.records import DAY_NS, Records, day_table, day_tables
 from cellctl.runtime import history as history_module
-from cellctl.runtime.history import History
+from cellctl.runtime.clock import Clock
+from cellctl.runtime.history import HOUSEKEEPING_NS, History, Limits
 
 from .doubles import SIGNALS
 
@@ -27,7 +28,7 @@ def stored(folder: Path, signal: str = "oven.temp") -> list[object]:
 
 @pytest.fixture
 def history(tmp_path: Path) -> History:
-    return History(tmp_path, SIGNALS)
+    return History(tmp_path, SIGNALS, Clock())
 
 
 def test_a_number_is_stored_when_it_leaves_its_deadband(tmp_path: Path, history: History) -> None:
@@ -96,12 +97,12 @@ def tables(folder: Path) -> list[str]:
 
 
 def test_each_day_has_its_table_and_old_days_are_dropped(tmp_path: Path) -> None:
-    history = History(tmp_path, SIGNALS, keep_days=3)
+    history = History(tmp_path, SIGNALS, Clock(), limits=Limits(days=3))
     history.put([sample(float(day), -86_400 * day) for day in (6, 5, 4, 3, 2, 1, 0)])
     history.work()
     assert len(tables(tmp_path)) == 7
     for _ in range(8):
-        history._tidy_at = 0.0
+        history._tidy_at_ns = 0
         history.work()
     history.close()
     assert tables(tmp_path) == [day_table(NOW - day * DAY_NS) for day in (3, 2, 1, 0)]
@@ -109,14 +110,14 @@ def test_each_day_has_its_table_and_old_days_are_dropped(tmp_path: Path) -> None
 
 
 def test_a_file_too_big_loses_its_oldest_days_and_then_takes_no_more(tmp_path: Path) -> None:
-    history = History(tmp_path, SIGNALS, bytes_max=200_000)
+    history = History(tmp_path, SIGNALS, Clock(), limits=Limits(bytes=200_000))
     for day in (2, 1, 0):
         history.put([sample(float(number), number - 86_400 * day) for number in range(1500)])
-        history._tidy_at = time.monotonic() + 60
+        history._tidy_at_ns = time.time_ns() + 6 * HOUSEKEEPING_NS
         history.work()
-    history._bytes_max = 20_000
+    history._limits = Limits(bytes=20_000)
     for _ in range(4):
-        history._tidy_at = 0.0
+        history._tidy_at_ns = 0
         history.work()
     assert tables(tmp_path) == [day_table(NOW)]
     history.put([sample(7.0, 5000)])
@@ -130,7 +131,7 @@ def test_a_file_too_big_loses_its_oldest_days_and_then_takes_no_more(tmp_path: P
 def test_a_disk_in_trouble_is_told_and_harms_nobody(tmp_path: Path) -> None:
     told: list[str] = []
     folder = tmp_path / "gone"
-    history = History(folder, SIGNALS, trouble=told.append)
+    history = History(folder, SIGNALS, Clock(), trouble=told.append)
     history.put([sample(1.0, 0)])
     assert history.work() == history_module.WRITE_S
     assert history.dropped == 1
@@ -147,7 +148,7 @@ def test_the_history_of_a_newer_cellctl_is_left_alone(tmp_path: Path) -> None:
     database.execute("PRAGMA user_version = 99")
     database.close()
     told: list[str] = []
-    history = History(tmp_path, SIGNALS, trouble=told.append)
+    history = History(tmp_path, SIGNALS, Clock(), trouble=told.append)
     history.put([sample(1.0, 0)])
     history.work()
     assert "format 99" in told[0]

@@ -13,7 +13,19 @@ import pytest
 from cellctl.core.messages import Entry
 from cellctl.records import Records, RecordsError
 from cellctl.runtime import journal as journal_module
+from cellctl.runtime import writer as writer_module
 from cellctl.runtime.journal import Journal, JournalError
+from cellctl.runtime.ledger import Disk, Ledger
+
+
+class FullDisk(Disk):
+    """Takes nothing while it is full."""
+
+    full = True
+
+    def before(self, last: int) -> None:
+        if self.full:
+            raise sqlite3.OperationalError("database or disk is full")
 
 
 def entries(*numbers: int) -> list[Entry]:
@@ -21,9 +33,12 @@ def entries(*numbers: int) -> list[Entry]:
 
 
 def started(
-    folder: Path, committed: Callable[[int], None] = lambda n: None, failing: Callable[[str], None] = print
+    folder: Path,
+    committed: Callable[[int], None] = lambda n: None,
+    failing: Callable[[str], None] = print,
+    disk: Disk | None = None,
 ) -> Journal:
-    journal = Journal(folder)
+    journal = Journal(Ledger(folder, disk=disk))
     journal.start(committed=committed, failing=failing, idle=lambda: 0.05)
     return journal
 
@@ -95,9 +110,10 @@ import asyncio, sys
 from pathlib import Path
 from cellctl.core.messages import Entry
 from cellctl.runtime.journal import Journal
+from cellctl.runtime.ledger import Ledger
 
 async def main():
-    journal = Journal(Path(sys.argv[1]))
+    journal = Journal(Ledger(Path(sys.argv[1])))
     journal.start(committed=lambda n: print(n, flush=True), failing=print, idle=lambda: 1.0)
     while True:
         journal.append(1, [Entry("count", {"n": journal.sequence + 1})])
@@ -125,24 +141,16 @@ async def test_a_failed_commit_is_told_and_tried_again_without_loss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures: list[str] = []
-    real = journal_module._written
-    broken = [True]
-
-    def written(*arguments: object) -> object:
-        if broken[0]:
-            raise sqlite3.OperationalError("database or disk is full")
-        return real(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(journal_module, "_written", written)
-    monkeypatch.setattr(journal_module, "RETRY_S", 0.01)
-    journal = started(tmp_path, failing=failures.append)
+    disk = FullDisk()
+    monkeypatch.setattr(writer_module, "RETRY_S", 0.01)
+    journal = started(tmp_path, failing=failures.append, disk=disk)
     journal.append(1, entries(1, 2))
     await asyncio.sleep(0.1)
     assert journal.committed == 0
     assert journal.waiting_s > 0.05
     assert "full" in failures[0]
     journal.append(2, entries(3))
-    broken[0] = False
+    disk.full = False
     assert await journal.close(5)
     assert [one.data["n"] for one in Records(tmp_path).entries()] == [1, 2, 3]
 
@@ -150,19 +158,18 @@ async def test_a_failed_commit_is_told_and_tried_again_without_loss(
 async def test_a_commit_that_failed_after_it_reached_the_disk_is_not_written_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = journal_module._written
-    calls = []
+    class Late(Disk):
+        """Tells of an error, once, when all is written."""
 
-    def written(*arguments: object) -> object:
-        tail = real(*arguments)  # type: ignore[arg-type]
-        calls.append(tail)
-        if len(calls) == 1:
-            raise sqlite3.OperationalError("disk I/O error")
-        return tail
+        calls = 0
 
-    monkeypatch.setattr(journal_module, "_written", written)
-    monkeypatch.setattr(journal_module, "RETRY_S", 0.01)
-    journal = started(tmp_path, failing=lambda reason: None)
+        def after(self, last: int) -> None:
+            self.calls += 1
+            if self.calls == 1:
+                raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(writer_module, "RETRY_S", 0.01)
+    journal = started(tmp_path, failing=lambda reason: None, disk=Late())
     journal.append(1, entries(1, 2, 3))
     assert await journal.close(5)
     assert Records(tmp_path).verify().entries == 3
@@ -171,12 +178,8 @@ async def test_a_commit_that_failed_after_it_reached_the_disk_is_not_written_twi
 async def test_a_disk_that_never_answers_does_not_hold_the_end_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def written(*arguments: object) -> object:
-        raise sqlite3.OperationalError("disk I/O error")
-
-    monkeypatch.setattr(journal_module, "_written", written)
     monkeypatch.setattr(journal_module, "WAITING_MAX", 3)
-    journal = started(tmp_path, failing=lambda reason: None)
+    journal = started(tmp_path, failing=lambda reason: None, disk=FullDisk())
     journal.append(1, entries(1, 2, 3, 4))
     with pytest.raises(JournalError, match="writable"):
         journal.append(1, entries(5))
@@ -196,12 +199,12 @@ def test_a_journal_of_a_newer_cellctl_or_a_damaged_one_is_refused(tmp_path: Path
     database.execute("PRAGMA user_version = 99")
     database.close()
     with pytest.raises(JournalError, match="format 99"):
-        Journal(tmp_path)
+        Ledger(tmp_path)
     with pytest.raises(RecordsError, match="format 99"):
         Records(tmp_path).latest()
     (tmp_path / "journal.db").write_bytes(b"this is no database" * 100)
     with pytest.raises(JournalError, match="cannot be opened"):
-        Journal(tmp_path)
+        Ledger(tmp_path)
     with pytest.raises(RecordsError, match="cannot be read"):
         Records(tmp_path).verify()
 

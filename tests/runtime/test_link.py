@@ -245,7 +245,7 @@ async def test_the_pause_is_short_again_after_a_good_connection(
         raise DriverError("lost")
 
     monkeypatch.setattr(supervisor_module, "PAUSE_FIRST_S", 0.01)
-    monkeypatch.setattr(supervisor_module, "STABLE_S", 0.01)
+    monkeypatch.setattr(supervisor_module, "STABLE_NS", 10_000_000)
     driver = Scripted(absent, absent, absent, lasts)
     await supervised(driver, inbox, log, 5)
     assert driver.times[4] - driver.times[3] < 0.02 + 0.01 + 0.03

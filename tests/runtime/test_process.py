@@ -11,7 +11,6 @@ import time
 
 import pytest
 
-from cellctl.runtime import clock as clock_module
 from cellctl.runtime import logs as logs_module
 from cellctl.runtime import process
 from cellctl.runtime.clock import Clock
@@ -21,37 +20,30 @@ from cellctl.runtime.logs import Logs
 class Times:
     """The two clocks of a computer."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.utc, self.monotonic = 1_000_000_000_000, 500
-        monkeypatch.setattr(clock_module.time, "time_ns", lambda: self.utc)
-        monkeypatch.setattr(clock_module.time, "monotonic_ns", lambda: self.monotonic)
+        self.clock = Clock(lambda: self.monotonic, lambda: self.utc)
 
     def pass_ns(self, ns: int) -> None:
         self.utc += ns
         self.monotonic += ns
 
 
-def test_the_clock_starts_at_utc_and_goes_on_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        times = Times(patched)
-        clock = Clock()
-        times.pass_ns(7)
-        assert clock.now() == 1_000_000_000_007
-        assert clock.monotonic_s(clock.now()) == pytest.approx(507e-9)
+def test_the_clock_starts_at_utc_and_goes_on_by_itself() -> None:
+    times = Times()
+    times.pass_ns(7)
+    assert times.clock.now() == 1_000_000_000_007
+    assert times.clock.monotonic_s(times.clock.now()) == pytest.approx(507e-9)
 
 
 @pytest.mark.parametrize(
     ("set_by_ns", "told_ns"), [(49_000_000, 0), (51_000_000, 51_000_000), (-3_600 * 10**9, -3_600 * 10**9)]
 )
-def test_a_step_of_the_wall_clock_is_told_once_and_not_followed(
-    monkeypatch: pytest.MonkeyPatch, set_by_ns: int, told_ns: int
-) -> None:
-    with monkeypatch.context() as patched:
-        times = Times(patched)
-        clock = Clock()
-        times.utc += set_by_ns
-        assert clock.now() == 1_000_000_000_000
-        assert (clock.step_ns(), clock.step_ns()) == (told_ns, 0)
+def test_a_step_of_the_wall_clock_is_told_once_and_not_followed(set_by_ns: int, told_ns: int) -> None:
+    times = Times()
+    times.utc += set_by_ns
+    assert times.clock.now() == 1_000_000_000_000
+    assert (times.clock.step_ns(), times.clock.step_ns()) == (told_ns, 0)
 
 
 def test_timers_of_the_loop_are_exact() -> None:

@@ -14,11 +14,12 @@ from cellctl.core.packml import Command
 from cellctl.gateway.link import CellLink
 from cellctl.model import driver_for, find_cell, load
 from cellctl.records import Records
-from cellctl.runtime.control import Control
+from cellctl.runtime.control import Control, Outside
 from cellctl.runtime.folder import claimed
 from cellctl.runtime.journal import Journal
+from cellctl.runtime.ledger import Ledger
 from cellctl.runtime.logs import Logs
-from cellctl_simulators.main import simulated
+from cellctl_simulators.main import simulation
 from cellctl_simulators.simulation import Simulation
 
 
@@ -109,12 +110,12 @@ async def opened(folder: Path, *, speed: float = 10.0, seed: int = 0) -> AsyncIt
     """The bundled cell on the state folder `folder`, with all its devices connected."""
     model = load(find_cell("battery-module"))
     logs = Logs(io.StringIO())
-    journal = Journal(folder)
+    journal = Journal(Ledger(folder))
     try:
-        async with Simulation(model.folder, simulated(model), speed=speed, seed=seed) as sim:
+        async with simulation(model, speed=speed, seed=seed) as sim:
             with claimed(folder):
                 moved = model.simulated(sim.addresses)
-                control = Control(moved, folder, journal, drivers=driver_for, log=logs.log)
+                control = Control(moved, journal, Outside(folder, logs.log, driver_for))
                 shop = Shop(sim, folder)
                 following = asyncio.create_task(shop.link.run())
                 running = asyncio.create_task(control.run((), lambda: None))

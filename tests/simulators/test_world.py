@@ -74,8 +74,48 @@ def test_models_that_never_rest_are_an_error():
             self._count += 1
             return Outputs({"count": self._count})
 
+    class Mirrors(World):
+        def connect(self):
+            self.inputs["a.step"] = self.outputs.get("b.count", 0)
+            self.inputs["b.step"] = self.outputs.get("a.count", 0)
+
     with pytest.raises(RuntimeError, match="do not come to rest"):
-        World({"a": Restless(1)}).advance(0)
+        Mirrors({"a": Restless(1), "b": Restless(1)}).advance(0)
+
+
+def test_only_those_models_are_updated_for_which_something_is_new():
+    class Counting(Ticker):
+        updates = 0
+
+        def update(self, now_ns, inputs):
+            self.updates += 1
+            return super().update(now_ns, inputs)
+
+    class Chain(World):
+        def connect(self):
+            self.inputs["second.step"] = self.outputs.get("first.count", 0)
+
+    first, second, third = Counting(10), Counting(1000), Counting(1000)
+    world = Chain({"first": first, "second": second, "third": third})
+    world.advance(0)
+    assert world.updated() == {"first", "second", "third"}
+    before = [each.updates for each in (first, second, third)]
+    world.advance(5, "third")
+    assert world.updated() == {"third"}
+    world.advance(10, "first")
+    assert world.updated() == {"first", "second"}, "what the first counts is new to the second"
+    world.set("third.level", 2.0)
+    world.advance(11, "first")
+    assert world.updated() == {"first", "third"}
+    assert [each.updates for each in (first, second, third)] == [before[0] + 2, before[1] + 1, before[2] + 2]
+
+
+def test_inputs_may_be_set_in_any_way_a_dict_knows():
+    world = World({"a": Ticker(5)})
+    world.inputs.update({"a.step": 2})
+    world.inputs |= {"a.level": 3.0}
+    world.advance(5)
+    assert (world.get("a.count"), world.get("a.level")) == (2, 3.0)
 
 
 def test_inputs_are_set_by_name_and_type():

@@ -10,6 +10,7 @@ import termios
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from cellctl.driver import SerialLoop
 from cellctl_drivers.wire.endpoint import Tty
 
 if TYPE_CHECKING:
@@ -88,9 +89,12 @@ class TtyTransport(asyncio.Transport):
         self._loop.call_soon(self._protocol.connection_lost, error)
 
 
-async def open_tty(protocol_factory: Callable[[], asyncio.Protocol], tty: Tty) -> TtyTransport:
+async def open_tty(protocol_factory: Callable[[], asyncio.Protocol], tty: Tty) -> asyncio.Transport:
     """Open `tty` for this process alone; OSError if that is not possible."""
-    opening = asyncio.get_running_loop().run_in_executor(None, _open, tty)
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, SerialLoop):
+        return (await loop.create_serial_connection(protocol_factory, tty.path, character_s=tty.character_s))[0]
+    opening = loop.run_in_executor(None, _open, tty)
     try:
         port = await asyncio.shield(opening)
     except asyncio.CancelledError:

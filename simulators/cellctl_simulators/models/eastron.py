@@ -4,6 +4,7 @@ Input registers (function 4): one 32-bit float per quantity, high word first, at
 between the quantities read as zero.
 """
 
+import struct
 from collections.abc import Mapping
 from random import Random
 
@@ -16,6 +17,12 @@ LAST_ADDRESS = 381
 VOLTAGE_V = 230.0
 POWER_FACTOR = 0.93
 NS_PER_HOUR = 3600e9
+
+#: Where the quantities of `_measure` stand, in its order; each takes two registers, and all are packed at once.
+_QUANTITIES = (*range(0x00, 0x24, 2), 0x2A, 0x30, 0x34, 0x38, 0x3C, 0x3E, 0x46, 0x48, 0x4A, 0x156)
+_ADDRESSES = tuple(address + word for address in _QUANTITIES for word in (0, 1))
+_FLOATS = struct.Struct(f">{len(_QUANTITIES)}f")
+_WORDS = struct.Struct(f">{len(_ADDRESSES)}H")
 
 
 class Sdm630:
@@ -49,26 +56,14 @@ class Sdm630:
         phase_w = self._power_w / 3
         phase_va = phase_w / POWER_FACTOR
         phase_var = (phase_va**2 - phase_w**2) ** 0.5
-        for phase, voltage_v in enumerate(self._voltage_v):
-            self._put(0x00 + 2 * phase, voltage_v)
-            self._put(0x06 + 2 * phase, phase_va / voltage_v)
-            self._put(0x0C + 2 * phase, phase_w)
-            self._put(0x12 + 2 * phase, phase_va)
-            self._put(0x18 + 2 * phase, phase_var)
-            self._put(0x1E + 2 * phase, POWER_FACTOR)
-        self._put(0x2A, sum(self._voltage_v) / 3)
-        self._put(0x30, 3 * phase_va / VOLTAGE_V)
-        self._put(0x34, self._power_w)
-        self._put(0x38, 3 * phase_va)
-        self._put(0x3C, 3 * phase_var)
-        self._put(0x3E, POWER_FACTOR)
-        self._put(0x46, 50.0)
-        self._put(0x48, self._energy_kwh)
-        self._put(0x4A, 0.0)
-        self._put(0x156, self._energy_kwh)
-
-    def _put(self, address: int, value: float) -> None:
-        self.wire.input[address], self.wire.input[address + 1] = float32(value)
+        voltages = self._voltage_v
+        values = (
+            *voltages, *(phase_va / each for each in voltages), *[phase_w] * 3, *[phase_va] * 3, *[phase_var] * 3,
+            *[POWER_FACTOR] * 3, sum(voltages) / 3, 3 * phase_va / VOLTAGE_V, self._power_w, 3 * phase_va,
+            3 * phase_var, POWER_FACTOR, 50.0, self._energy_kwh, 0.0, self._energy_kwh,
+        )  # fmt: skip
+        words = _WORDS.unpack(_FLOATS.pack(*values))
+        self.wire.input.update(zip(_ADDRESSES, words, strict=True))
 
     def _settings(self) -> dict[int, int]:
         """System type 3 (three phases, four wires), no parity, address 1, 9600 baud: floats, even where they count."""

@@ -1,7 +1,8 @@
 """Byte streams on this machine: a TCP port on loopback, and a pseudo terminal behind a stable path.
 
 The rule kept here: a stream can be stopped and started again at the same address; while it is stopped its clients have
-lost their connection and cannot make a new one.
+lost their connection and cannot make a new one. On a loop that brings a network of its own (`OwnNetwork`), streams are
+there and nowhere else.
 """
 
 import asyncio
@@ -11,9 +12,9 @@ import os
 import socket
 import termios
 import tty
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 LOOPBACK = "127.0.0.1"
 READ_BYTES = 4096
@@ -30,38 +31,99 @@ class Session(Protocol):
 
 
 SessionFactory = Callable[[Callable[[bytes], None]], Session]  # is given the function that writes to the client
+Factory = Callable[[], asyncio.BaseProtocol]
+
+
+class Stream(Protocol):
+    """Where clients come in."""
+
+    at: str
+
+    async def start(self) -> None:
+        """Let clients in."""
+
+    async def stop(self) -> None:
+        """Refuse new connections and cut the present ones."""
+
+    def refresh(self) -> None:
+        """Let the sessions send what is new."""
+
+    async def aclose(self) -> None:
+        """Give the address back, after `stop`."""
+
+
+@runtime_checkable
+class OwnNetwork(Protocol):
+    """An event loop with ports and serial lines of its own, such as that of `cellctl.testing`."""
+
+    def free_port(self) -> int:
+        """A port of its network that is free."""
+
+    async def create_serial_server(self, protocol_factory: Factory, path: str) -> asyncio.AbstractServer:
+        """A device at the far end of a serial line of its own."""
 
 
 class ReservedPort:
     """A port of loopback that stays ours while nobody listens on it: bound, never listening."""
 
     def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._socket: socket.socket | None = None
+        if isinstance(loop, OwnNetwork):
+            self.number = loop.free_port()
+            return
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((LOOPBACK, 0))
-        self.number: int = self._socket.getsockname()[1]
+        self.number = int(self._socket.getsockname()[1])
 
     def close(self) -> None:
         """Give the port back."""
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
 
 
-class TcpStream:
+def tcp_stream(session: SessionFactory) -> Stream:
     """A listening port; every connection has a session of its own."""
+    port = ReservedPort()
 
-    def __init__(self, session: SessionFactory) -> None:
-        self._session = session
-        self._port = ReservedPort()
-        self._server: asyncio.Server | None = None
-        self._connections: set[_Connection] = set()
-        self.at = f"{LOOPBACK}:{self._port.number}"
+    async def listen(factory: Factory) -> asyncio.AbstractServer:
+        return await asyncio.get_running_loop().create_server(factory, LOOPBACK, port.number)
+
+    return _Listening(f"{LOOPBACK}:{port.number}", session, listen, port.close)
+
+
+def serial_stream(session: SessionFactory, link: Path) -> Stream:
+    """A serial port: a pseudo terminal behind `link`, or a line of the loop's own network with the name of it."""
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, OwnNetwork):
+        return PtyStream(session, link)
+    path = f"/dev/{link.name}"
+
+    async def listen(factory: Factory) -> asyncio.AbstractServer:
+        return await loop.create_serial_server(factory, path)
+
+    return _Listening(path, session, listen, lambda: None)
+
+
+class _Listening:
+    """A stream whose clients come in through a listening server."""
+
+    def __init__(
+        self,
+        at: str,
+        session: SessionFactory,
+        listen: Callable[[Factory], Awaitable[asyncio.AbstractServer]],
+        give_back: Callable[[], None],
+    ) -> None:
+        self.at = at
+        self._session, self._listen, self._give_back = session, listen, give_back
+        self._server: asyncio.AbstractServer | None = None
+        self._connections: dict[_Connection, None] = {}
 
     async def start(self) -> None:
         """Listen."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _Connection(self._session, self._connections), LOOPBACK, self._port.number
-        )
+        self._server = await self._listen(lambda: _Connection(self._session, self._connections))
 
     async def stop(self) -> None:
         """Refuse new connections and cut the present ones."""
@@ -81,11 +143,11 @@ class TcpStream:
 
     async def aclose(self) -> None:
         """Give the address back."""
-        self._port.close()
+        self._give_back()
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, session: SessionFactory, connections: "set[_Connection]") -> None:
+    def __init__(self, session: SessionFactory, connections: "dict[_Connection, None]") -> None:
         self._factory = session
         self._connections = connections
 
@@ -93,13 +155,13 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._session = self._factory(transport.write)
-        self._connections.add(self)
+        self._connections[self] = None
 
     def data_received(self, data: bytes) -> None:
         self._session.feed(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.discard(self)
+        self._connections.pop(self, None)
 
     def refresh(self) -> None:
         self._session.refresh()

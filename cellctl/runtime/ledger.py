@@ -1,0 +1,142 @@
+"""The file of the journal: entries in order, each with the hash of the one before it.
+
+SQLite in WAL mode. The rule kept here: what `write` returned from is in the file, whole and once; after an error the
+file itself says how far it got. Belongs to whoever writes, never to the loop of a running cell.
+"""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cellctl.core.messages import Entry
+from cellctl.records import JOURNAL_FILE, JOURNAL_VERSION, chained
+
+_SCHEMA = f"""
+BEGIN;
+CREATE TABLE entry (
+    sequence INTEGER PRIMARY KEY,
+    time_ns  INTEGER NOT NULL,
+    kind     TEXT    NOT NULL,
+    body     TEXT    NOT NULL,
+    hash     BLOB    NOT NULL
+);
+CREATE INDEX entry_kind ON entry (kind, sequence);
+PRAGMA user_version = {JOURNAL_VERSION};
+COMMIT;
+"""
+
+
+class JournalError(Exception):
+    """The journal cannot be opened, or has not been writable for so long that the cell must end: a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry with its number and its time (ns UTC)."""
+
+    sequence: int
+    time_ns: int
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The last entry in the file."""
+
+    sequence: int
+    hash: bytes
+
+
+class Disk:
+    """What stands between the journal and the disk: nothing. A test puts a disk there that is full, slow or broken."""
+
+    def before(self, last: int) -> None:
+        """Entries up to `last` are about to be committed. sqlite3.Error as a disk that fails raises it."""
+
+    def after(self, last: int) -> None:
+        """Entries up to `last` are committed."""
+
+
+class Ledger:
+    """The open file; JournalError if it cannot be opened. `synchronous`: how SQLite waits for the disk."""
+
+    def __init__(self, folder: Path, *, synchronous: str = "FULL", disk: Disk | None = None) -> None:
+        self.path = folder / JOURNAL_FILE
+        self._synchronous, self._disk = synchronous, disk or Disk()
+        self._database = self._opened()
+        self.tail = self._last()
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Commit those of `rows` that come after the tail. sqlite3.Error if the disk does not take them."""
+        inserted = []
+        previous = self.tail.hash
+        for row in rows:
+            if row.sequence > self.tail.sequence:
+                body = _body(row.entry)
+                previous = chained(previous, row.time_ns, row.entry.kind, body)
+                inserted.append((row.sequence, row.time_ns, row.entry.kind, body, previous))
+        last = rows[-1].sequence
+        self._disk.before(last)
+        self._commit(inserted)
+        self.tail = Tail(last, previous)
+        self._disk.after(last)
+
+    def reopen(self) -> None:
+        """A fresh connection after an error, and the truth from the file: the failed commit may have got there."""
+        with suppress(sqlite3.Error, JournalError):
+            self._database.close()
+            self._database = self._opened()
+            self.tail = self._last()
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._database.close()
+
+    def _commit(self, rows: Sequence[tuple[object, ...]]) -> None:
+        database = self._database
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            database.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", rows)
+            database.execute("COMMIT")
+        except BaseException:
+            if database.in_transaction:
+                with suppress(sqlite3.Error):
+                    database.execute("ROLLBACK")
+            raise
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            self.path.touch(mode=0o600)
+            database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5.0)
+            try:
+                database.execute("PRAGMA journal_mode = WAL")
+                database.execute(f"PRAGMA synchronous = {self._synchronous}")
+                database.execute("PRAGMA journal_size_limit = 16777216")
+                (version,) = database.execute("PRAGMA user_version").fetchone()
+                if version == 0:
+                    database.executescript(_SCHEMA)
+                elif version != JOURNAL_VERSION:
+                    raise JournalError(
+                        f"The journal {self.path} has format {version}; this cellctl reads {JOURNAL_VERSION}."
+                    )
+            except BaseException:
+                database.close()
+                raise
+        except (sqlite3.Error, OSError) as error:
+            raise JournalError(f"The journal {self.path} cannot be opened: {error}.") from error
+        return database
+
+    def _last(self) -> Tail:
+        row = self._database.execute("SELECT sequence, hash FROM entry ORDER BY sequence DESC LIMIT 1").fetchone()
+        return Tail(*row) if row else Tail(0, b"")
+
+
+def _body(entry: Entry) -> str:
+    """Canonical JSON. What JSON cannot say must not stop the journal: it is kept as its Python text."""
+    try:
+        return json.dumps(entry.data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):
+        return json.dumps({"unwritable": repr(entry.data)}, ensure_ascii=True)
