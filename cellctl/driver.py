@@ -9,7 +9,7 @@ growing pause: no driver retries, reconnects or replays by itself.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from cellctl.core.messages import Call, CommandClass, Order, Outcome, Write
 from cellctl.core.signal import Quality, Sample, Signal, Value
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import asyncio
 
 __all__ = [
-    "AddressError", "Call", "Command", "CommandClass", "Device", "Driver", "DriverError", "DriverFactory", "Link",
-    "Order", "Outcome", "Point", "Quality", "Sample", "SerialLoop", "Signal", "UnitError", "Value", "Write",
-    "WrongDevice", "duration_ns",
+    "AddressError", "Call", "Command", "CommandClass", "Contact", "Device", "Directed", "Driver", "DriverError",
+    "DriverFactory", "Link", "Order", "Outcome", "Point", "Quality", "Sample", "SerialLoop", "Signal", "UnitError",
+    "Unwilling", "Value", "Write", "WrongDevice", "duration_ns",
 ]  # fmt: skip
 
 
@@ -120,6 +120,38 @@ class Driver(Protocol):
 
     async def run(self, link: Link) -> None:
         """One connection, until it is lost (DriverError) or the task is cancelled; leaves nothing open behind."""
+
+
+class Contact(Protocol):
+    """A simulated device as it is without its wire: what a driver touches at the direct level of a test.
+
+    `wire` is what the device shows, in the words of its protocol: registers, text lines or nodes. `trouble` says what
+    is wrong between driver and device: nothing (""), no answers ("silent"), or no connection ("cut").
+    """
+
+    wire: Any
+    trouble: str
+
+    @property
+    def busy(self) -> bool:
+        """Whether the device will go on by itself."""
+
+    def settle(self) -> None:
+        """Bring the device to the present, before it is read and after it was written."""
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Have `changed` called when the device did something, or `trouble` is another; ends by what it gives."""
+
+
+class Unwilling(Exception):
+    """A simulated device refuses what was asked on its `wire`; the text says why."""
+
+
+class Directed(Protocol):
+    """A driver class that can also be used without a wire."""
+
+    def direct(self, device: Device, contact: Contact) -> Driver:
+        """The driver of `device` as it is at the other end of `contact`. AddressError as for the driver itself."""
 
 
 @runtime_checkable

@@ -32,6 +32,11 @@ class Alarms:
         self._list = Watchlist(image, {name: spec.when for name, spec in self._specs.items()})
 
     @property
+    def signals(self) -> Collection[str]:
+        """The signals that they look at."""
+        return self._list.signals
+
+    @property
     def wake_at(self) -> int | None:
         """When time alone may change one of them."""
         return self._list.wake_at

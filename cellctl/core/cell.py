@@ -46,7 +46,7 @@ from cellctl.core.site import Site
 
 S = State
 
-#: How often old samples are looked for: a silent loss is noticed at most this much after a sample is stale.
+#: How often old samples are looked for at most: a silent loss is noticed this much after a sample is stale.
 SWEEP_NS = 250_000_000
 #: So many answers are kept to be given again to a repeated request.
 ANSWERS_KEPT = 1_000
@@ -83,7 +83,9 @@ class Cell:
         self.needed = frozenset().union(*(station.uses for station in equipment.stations.values()))
         self.site = site
         self.missing = self._missing()
-        self._sweep_at = 0
+        self._swept_ns = 0
+        self._always = frozenset([*self.interlocks.signals, *self.alarms.signals])
+        self._awaited: set[str] | None = None
         self._changed: set[str] = set()
         self._answers: OrderedDict[str, Receipt | Refused] = OrderedDict()
 
@@ -96,12 +98,13 @@ class Cell:
             self._take(each)
         if now >= self._sweep_at:
             self._changed.update(self.image.expire(now))
-            self._sweep_at = now + SWEEP_NS
+            self._swept_ns = now
         self._watch()
         for _ in range(STATES_PER_TURN):
             if not (self._react() or self.operation.work()):
                 break
         self._change_over()
+        self._awaited = None
         return self.outbox.take()
 
     @property
@@ -112,6 +115,34 @@ class Cell:
         if self.changeover is not None:
             rooms.append(self.changeover)
         return min(at for at in (self._sweep_at, *(room.wake_at for room in rooms)) if at is not None)
+
+    def awaits(self, happened: Input) -> bool:
+        """Whether something may come of it now; a reading that nobody waits for can be taken with the next step."""
+        match happened:
+            case Samples(samples):
+                awaited = self._waited_for()
+                return any(sample.signal in awaited for sample in samples)
+            case Alive(device, signals=None):
+                return device in self._waited_for()
+            case Alive(signals=signals):
+                return signals is not None and not self._waited_for().isdisjoint(signals)
+            case _:
+                return True
+
+    def _waited_for(self) -> set[str]:
+        """The signals that somebody waits for, and their devices."""
+        if self._awaited is None:
+            self._awaited = set(self._always)
+            for run in (*self.production.runs, *self.operation.runs):
+                self._awaited.update(run.awaited)
+            if self.changeover is not None:
+                self._awaited.update(self.changeover.awaited)
+            self._awaited.update({name.partition(".")[0] for name in self._awaited})
+        return self._awaited
+
+    @property
+    def _sweep_at(self) -> int:
+        return max(self._swept_ns + SWEEP_NS, self.image.stale_at + 1)
 
     @property
     def state(self) -> State:

@@ -4,7 +4,7 @@ The rule kept here: a recipe is loaded only when every step has its evidence and
 and found equal; until then no recipe is loaded at all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -107,6 +107,13 @@ class Changeover:
         elif not self.done and isinstance(step := self.steps[self.index], Prepare):
             yield step.text
         yield from (f"{value.signal} = {value.wanted} to be read back" for value in self._orders.values())
+
+    @property
+    def awaited(self) -> Iterable[str]:
+        """The signals that may let it go on."""
+        yield from () if self._watch is None else self._watch.signals
+        for run in () if self._routine is None else self._routine.runs:
+            yield from run.awaited
 
     @property
     def wake_at(self) -> int | None:

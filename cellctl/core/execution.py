@@ -5,8 +5,7 @@ pulse is sent only if it is known that it was not executed before.
 """
 
 import traceback
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
 from cellctl.core.condition import Condition, Watch, fill, refs_of
@@ -29,6 +28,7 @@ from cellctl.core.phase import PhaseDefinition, PhaseFault
 from cellctl.core.progress import Pulse
 from cellctl.core.signal import Signal, Value
 from cellctl.core.units import duration_text
+from cellctl.core.wait import ForAnswer, ForCondition, ForOrder, ForTime, Wait
 
 #: A phase that goes on this often within one turn without ever waiting is running in a circle.
 STEPS_PER_TURN = 1_000
@@ -42,46 +42,6 @@ _RAISED = (Exception, SystemExit, GeneratorExit)
 _CORE = __file__.rpartition("/")[0]
 _ONCE = (CommandClass.PULSE, CommandClass.BLOCK)
 _FAULT_OF = {Outcome.REFUSED: "refused", Outcome.NOT_SENT: "no_reply", Outcome.UNKNOWN: "no_reply"}
-
-
-@dataclass(slots=True)
-class ForOrder:
-    """Waits for the answer to an order."""
-
-    wish: SetSignal | Invoke
-    order: int
-    token: int
-    deadline_ns: int
-
-
-@dataclass(slots=True)
-class ForCondition:
-    """Waits for a condition: the phase's own, the end of a command, or what a probe tells."""
-
-    wish: Until | Invoke
-    watch: Watch
-    deadline_ns: int | None
-    token: int = 0
-    answered: Mapping[str, Value] | None = None
-    probing: bool = False
-
-
-@dataclass(slots=True)
-class ForTime:
-    """Waits for time to pass."""
-
-    deadline_ns: int
-
-
-@dataclass(slots=True)
-class ForAnswer:
-    """Waits for the decision on a fault, a prompt, or a pulse in doubt."""
-
-    wish: RaiseFault | AskPerson | Invoke
-    key: str
-
-
-Wait = ForOrder | ForCondition | ForTime | ForAnswer
 
 
 class PhaseRun:
@@ -114,15 +74,14 @@ class PhaseRun:
         return self.wait.order if isinstance(self.wait, ForOrder) else None
 
     @property
+    def awaited(self) -> Iterable[str]:
+        """The signals that may let the phase go on."""
+        return () if self.wait is None else self.wait.awaited
+
+    @property
     def wake_at(self) -> int | None:
         """When time alone may let the phase go on."""
-        match self.wait:
-            case ForOrder(deadline_ns=deadline_ns) | ForTime(deadline_ns):
-                return deadline_ns
-            case ForCondition(watch=watch, deadline_ns=limit_ns):
-                return min((at for at in (limit_ns, watch.wake_at) if at is not None), default=None)
-            case _:
-                return None
+        return None if self.wait is None else self.wait.wake_at
 
     def advance(self) -> None:
         """Go on as far as possible at the outbox's `now`: until the phase waits for something or has ended."""

@@ -60,6 +60,11 @@ class Interlocks:
         self.refresh(image.signals, 0)
 
     @property
+    def signals(self) -> Collection[str]:
+        """The signals that they look at."""
+        return self._list.signals
+
+    @property
     def wake_at(self) -> int | None:
         """When time alone may change one of them."""
         return self._list.wake_at

@@ -7,7 +7,7 @@ as good, as scrap, or stays visible with what it waits for.
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from cellctl.core.execution import ForAnswer, PhaseRun
+from cellctl.core.execution import PhaseRun
 from cellctl.core.fault import Cause, Question
 from cellctl.core.job import JOB_IDS_KEPT, JOBS_MAX, Job
 from cellctl.core.messages import AddJob, Done
@@ -18,6 +18,7 @@ from cellctl.core.procedure import PhaseStep, phases_of, resolve
 from cellctl.core.recipe import FirstArticle, MasterRecipe
 from cellctl.core.recovery import Recovery
 from cellctl.core.site import Site
+from cellctl.core.wait import ForAnswer
 
 #: A cell whose parts go on more often than this within one turn runs in a circle: the rest waits for the next turn.
 ROUNDS_PER_TURN = 100

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from cellctl.core.context import AskPerson, RaiseFault
-from cellctl.core.execution import ForAnswer
 from cellctl.core.fault import Cause, Question, parse_policy
 from cellctl.core.packml import Command
 from cellctl.core.part import Part
@@ -11,6 +10,7 @@ from cellctl.core.phase import PhaseFault
 from cellctl.core.procedure import PhaseStep
 from cellctl.core.signal import Value
 from cellctl.core.site import Site
+from cellctl.core.wait import ForAnswer
 
 #: Reactions of the cell that a policy may name, and the PackML command that each becomes.
 DEMANDS = {"hold": Command.HOLD, "stop": Command.STOP, "abort": Command.ABORT}

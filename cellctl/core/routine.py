@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from cellctl.core.execution import ForAnswer, PhaseRun
+from cellctl.core.execution import PhaseRun
 from cellctl.core.messages import Done
 from cellctl.core.phase import PhaseFault
 from cellctl.core.signal import Value
 from cellctl.core.site import Site
+from cellctl.core.wait import ForAnswer
 
 
 class Routine:

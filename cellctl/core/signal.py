@@ -14,6 +14,9 @@ Value = bool | int | float | str
 #: silent loss of communication may go unnoticed.
 STALE_AFTER_NS = 2_500_000_000
 
+#: No time of any run is later: what is due then is never due.
+FAR_NS = 2**63 - 1
+
 
 class Quality(IntEnum):
     """Severity of a sample, in the order of the two top bits of an OPC UA status code."""
@@ -84,6 +87,7 @@ class Image:
         self._samples = {name: Sample(name, None, Quality.BAD, reason="no value yet") for name in self.signals}
         self._confirmed_ns: dict[str, int] = {}  # of whole devices and of single signals
         self._expired: dict[str, Sample] = {}  # as they were before they grew old
+        self.stale_at = FAR_NS  # until then nothing can be stale
         self._of_device: dict[str, list[str]] = {}
         for signal in self.signals.values():
             self._of_device.setdefault(signal.device, []).append(signal.id)
@@ -102,6 +106,7 @@ class Image:
         if last.quality is Quality.BAD:
             self._expired.pop(sample.signal, None)
         self._samples[sample.signal] = sample
+        self._will_be_stale(sample)
         return sample.value != last.value or sample.quality is not last.quality
 
     def confirm(self, device: str, time_ns: int, signals: Collection[str] | None = None) -> list[str]:
@@ -114,6 +119,7 @@ class Image:
         returned = [name for name in silent if signals is None or name in signals]
         for name in returned:
             self._samples[name] = self._expired.pop(name)
+            self._will_be_stale(self._samples[name])
         return returned
 
     def seen_ns(self, signal: str) -> int:
@@ -132,16 +138,26 @@ class Image:
 
     def expire(self, now: int) -> list[str]:
         """Mark every good sample that is older than its signal allows as bad; the names that changed."""
-        expired = []
+        expired: list[str] = []
+        if now <= self.stale_at:
+            return expired
+        self.stale_at = FAR_NS
         for name, sample in self._samples.items():
             if sample.quality is Quality.BAD:
                 continue
-            allowed_ns = self.signals[name].stale_after_ns
-            if now - self.seen_ns(name) > allowed_ns:
+            stale_at = self.seen_ns(name) + self.signals[name].stale_after_ns
+            if now > stale_at:
                 self._expired[name] = sample
                 self._spoil(name, now, "stale: no news from the device")
                 expired.append(name)
+            elif stale_at < self.stale_at:
+                self.stale_at = stale_at
         return expired
+
+    def _will_be_stale(self, sample: Sample) -> None:
+        stale_at = sample.received_ns + self.signals[sample.signal].stale_after_ns
+        if stale_at < self.stale_at:
+            self.stale_at = stale_at
 
     def _spoil(self, name: str, now: int, reason: str) -> bool:
         sample = self._samples[name]

@@ -19,6 +19,11 @@ class Watchlist:
         self._timed: set[str] = set()
 
     @property
+    def signals(self) -> Collection[str]:
+        """The signals that any of them names."""
+        return self._of_signal.keys()
+
+    @property
     def wake_at(self) -> int | None:
         """When time alone may change one of them."""
         due = (self.watches[name].wake_at for name in self._timed)

@@ -7,11 +7,12 @@ connection. What is named here is imported quickly; what reads the files comes w
 from cellctl.model.apart import checking
 from cellctl.model.cell_model import CellModel, Energy, Oee
 from cellctl.model.check import Checked, bundled_cells, check, find_cell, load
-from cellctl.model.drivers import DriverMissing, driver_for
+from cellctl.model.drivers import DriverMissing, direct_driver_for, driver_for
 from cellctl.model.problems import FilesInvalid, Problem
 from cellctl.model.simulators import Simulation, Simulators, SimulatorsMissing, simulators
 
 __all__ = [
     "CellModel", "Checked", "DriverMissing", "Energy", "FilesInvalid", "Oee", "Problem", "Simulation", "Simulators",
-    "SimulatorsMissing", "bundled_cells", "check", "checking", "driver_for", "find_cell", "load", "simulators",
+    "SimulatorsMissing", "bundled_cells", "check", "checking", "direct_driver_for", "driver_for", "find_cell", "load",
+    "simulators",
 ]  # fmt: skip

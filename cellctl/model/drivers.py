@@ -3,10 +3,11 @@
 The rule kept here: nobody names a driver. It is imported when a device of its protocol is met.
 """
 
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
-from cellctl.driver import DriverFactory
+from cellctl.driver import Contact, Device, Driver, DriverFactory
 from cellctl.model.problems import did_you_mean
 
 GROUP = "cellctl.drivers"
@@ -27,6 +28,14 @@ def driver_for(protocol: str) -> DriverFactory:
         hint = did_you_mean(protocol, known, "" if known else "install cellctl with its drivers")
         raise DriverMissing(f"there is no driver for the protocol {protocol!r}", hint)
     return _loaded(known[protocol])
+
+
+def direct_driver_for(protocol: str) -> Callable[[Device, Contact], Driver]:
+    """The driver of `protocol` without a wire; DriverMissing if there is none, or it needs its wire."""
+    direct: Callable[[Device, Contact], Driver] | None = getattr(driver_for(protocol), "direct", None)
+    if direct is None:
+        raise DriverMissing(f"the driver for {protocol!r} cannot do without its wire", "test at the wire level")
+    return direct
 
 
 @cache

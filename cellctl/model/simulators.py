@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Protocol, cast
 
 from cellctl.core.signal import Value
+from cellctl.driver import Contact
 from cellctl.model.cell_model import CellModel
 
 GROUP = "cellctl.simulators"
@@ -40,8 +41,11 @@ class Simulation(Protocol):
     def set(self, name: str, value: Value) -> None:
         """Set an input of the world; ValueError with a hint."""
 
-    def settle(self) -> None:
-        """Bring the world to the present."""
+    def settle(self, *devices: str) -> None:
+        """Bring the world to the present, these devices (none named: all) with it."""
+
+    def contact(self, device: str) -> Contact:
+        """The device without its wire, in a simulation that is `direct`."""
 
     async def stop_server(self, device: str) -> None:
         """Cut the device off its clients; it goes on living."""
@@ -65,9 +69,16 @@ class Simulators(Protocol):
         """Simulate the devices of a cell on real ports until cancelled."""
 
     def simulation(
-        self, model: CellModel, *, serve: Collection[str] | None = None, speed: float = 1.0, seed: int = 0
+        self,
+        model: CellModel,
+        *,
+        serve: Collection[str] | None = None,
+        speed: float = 1.0,
+        seed: int = 0,
+        direct: bool = False,
     ) -> Simulation:
-        """The simulated devices of a cell inside this process; those in `serve` (None: all) get a server."""
+        """The simulated devices of a cell inside this process; those in `serve` (None: all) get a server, or, if it is
+        `direct`, a contact."""
 
 
 def simulators() -> Simulators:

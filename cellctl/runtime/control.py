@@ -48,6 +48,7 @@ from cellctl.runtime.ledger import Ledger
 from cellctl.runtime.logs import Log, Logs
 from cellctl.runtime.server import LinkServer, Published
 from cellctl.runtime.supervisor import Supervisor
+from cellctl.runtime.turns import Turns
 
 #: Kinds of the entries that control itself writes: a run begins, ends in order, and the computer's time was set.
 START, END, CLOCK = "start", "end", "clock"
@@ -62,8 +63,8 @@ SLOW_DISK_S = 1.0
 #: How often the disk and the clock are looked at.
 LOOK_S = 0.5
 
-#: A cell that wants to be woken for what is due already gets there by its own turn, not by spinning.
-TURN_NS_MIN = 1_000_000
+#: A reading that nobody waits for is taken at the latest after this long: screens are shown what is that old.
+LOOK_NS = 100_000_000
 
 #: A sequence number that no disk confirms.
 NEVER = sys.maxsize
@@ -155,7 +156,8 @@ class Control:
         self._log, self._journal, self._clock, self._witness = log, journal, outside.clock, outside.witness
         self._begin = _beginning(Records(state))
         self.cell = Cell(equipment, state=self._begin.state, token=self._begin.token)
-        self._inbox = Inbox(equipment.signals)
+        self._turns = Turns(self._clock, self._turn, self._fail)
+        self._inbox = Inbox(equipment.signals, ring=self._ring)
         self._history = History(state, equipment.signals, self._clock, trouble=lambda reason: log.warning(reason))
         self._server = LinkServer(state, Published(partial(view_of, self.cell), self.cell.image), self._inbox.put, log)
         self._supervisors = {
@@ -191,15 +193,17 @@ class Control:
         await self._server.open()
         try:
             async with asyncio.TaskGroup() as group:
-                inside = [group.create_task(self._turns(), name="turns"), group.create_task(self._look(), name="look")]
+                self._turns.start()
+                looking = group.create_task(self._look(), name="look")
                 self._outside += [group.create_task(one.run(), name="device") for one in self._supervisors.values()]
                 self._outside += [group.create_task(keep_running(one, self._log), name=one.name) for one in children]
                 ready()
                 await self._stopping.wait()
                 await self._stop_cell()
                 await _cancelled(self._outside)
-                await _cancelled(inside)
+                await _cancelled([looking])
         finally:
+            self._turns.stop()
             await self._server.close()
         if self._failure:
             raise self._failure
@@ -208,23 +212,16 @@ class Control:
 
     # --- the turn ---------------------------------------------------------------------------------------------
 
-    async def _turns(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while True:
-                self._turn()
-                wake_ns = max(self.cell.wake_at, self._clock.now() + TURN_NS_MIN)
-                timer = loop.call_at(self._clock.monotonic_s(wake_ns), self._inbox.wake)
-                await self._inbox.wait()
-                timer.cancel()
-                await asyncio.sleep(0)  # what is ready besides gets its chance, however fast inputs come
-        except Exception as error:
-            self._log.error("the cell failed", exc_info=error)
-            self._failure = error
-            self._rest.set()
-            self._stopping.set()
+    def _ring(self, item: Input) -> bool:
+        """Something came: a turn at once, if something may come of it; whether it is so."""
+        if self.cell.awaits(item):
+            self._turns.ring()
+            return True
+        self._turns.within(LOOK_NS)
+        return False
 
-    def _turn(self) -> None:
+    def _turn(self) -> int:
+        """One turn; when the cell wants the next."""
         now = self._clock.now()
         inputs = self._inbox.take()
         effects = self.cell.step(now, inputs)
@@ -241,6 +238,13 @@ class Control:
                 self._history.put(item.samples)
         if self._stopping.is_set() and self.cell.state in _AT_REST:
             self._rest.set()
+        return self.cell.wake_at
+
+    def _fail(self, error: Exception) -> None:
+        self._log.error("the cell failed", exc_info=error)
+        self._failure = error
+        self._rest.set()
+        self._stopping.set()
 
     def _send(self, order: Order) -> None:
         if supervisor := self._supervisors.get(order.device):
@@ -285,7 +289,7 @@ class Control:
         self._log.info("control ends")
         self._server.refuse("the cell is being shut down")
         self._ask_once(Command.STOP, "shut down")
-        self._inbox.wake()
+        self._turns.ring()
         try:
             async with asyncio.timeout(STOP_S):
                 await self._rest.wait()

@@ -5,8 +5,7 @@ The rule kept here: bounded without losing what counts. When too many samples wa
 requests, answers and link changes all stay: their number is bounded where they come from.
 """
 
-import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import assert_never
 
 from cellctl.core.messages import Alive, Done, Input, LinkChanged, Request, Samples, Tick
@@ -20,16 +19,24 @@ _EDGES: Mapping[str, bool] = {"rising": True, "falling": False}
 
 
 class Inbox:
-    """Filled from the loop by links and server, emptied by the turn."""
+    """Filled from the loop by links and server, emptied by the turn. `ring` is called with the first thing that is put
+    into the empty inbox, and with each that follows until `ring` says that it has been heard."""
 
-    def __init__(self, signals: Mapping[str, Signal], samples_max: int = SAMPLES_MAX) -> None:
+    def __init__(
+        self,
+        signals: Mapping[str, Signal],
+        samples_max: int = SAMPLES_MAX,
+        *,
+        ring: Callable[[Input], bool] = lambda item: True,
+    ) -> None:
+        self._ring = ring
+        self._rung = False
         self._edges = {name: _EDGES[signal.latch] for name, signal in signals.items() if signal.latch in _EDGES}
         self._samples_max = samples_max
         self._items: list[Input | list[Sample]] = []
         self._waiting = 0
         self._room = samples_max
         self._alive: dict[tuple[str, frozenset[str] | None], Alive] = {}
-        self._filled = asyncio.Event()
         self.thinned = 0
 
     def put(self, item: Input) -> None:
@@ -46,23 +53,16 @@ class Inbox:
                 self._items.append(item)
             case _:
                 assert_never(item)
-        self._filled.set()
+        if not self._rung:
+            self._rung = self._ring(item)
 
     def take(self) -> list[Input]:
         """All that waits, oldest first; signs of life, which tell their own time, last."""
         items, self._items = self._items, []
         alive, self._alive = self._alive, {}
         self._waiting, self._room = 0, self._samples_max
-        self._filled.clear()
+        self._rung = False
         return [*(Samples(tuple(item)) if isinstance(item, list) else item for item in items), *alive.values()]
-
-    async def wait(self) -> None:
-        """Until something is there."""
-        await self._filled.wait()
-
-    def wake(self) -> None:
-        """End the waiting although nothing came."""
-        self._filled.set()
 
     def _put_samples(self, samples: Iterable[Sample]) -> None:
         if not self._items or not isinstance(self._items[-1], list):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cellctl.model import CellModel, load
 from cellctl_simulators.control import Control
-from cellctl_simulators.simulation import Simulated, Simulation
+from cellctl_simulators.simulation import Pace, Simulated, Simulation
 
 SCHEMA = "cellctl.sim/1"
 
@@ -34,10 +34,15 @@ async def serve(
 
 
 def simulation(
-    model: CellModel, *, serve: Collection[str] | None = None, speed: float = 1.0, seed: int = 0
+    model: CellModel,
+    *,
+    serve: Collection[str] | None = None,
+    speed: float = 1.0,
+    seed: int = 0,
+    direct: bool = False,
 ) -> Simulation:
     """The simulated devices of a cell inside this process, as an async context manager. See `Simulation`."""
-    return Simulation(model.folder, simulated(model), serve=serve, speed=speed, seed=seed)
+    return Simulation(model.folder, simulated(model), serve=serve, pace=Pace(speed, seed), direct=direct)
 
 
 def simulated(model: CellModel) -> dict[str, Simulated]:

@@ -7,15 +7,16 @@ and when something is due by itself. World time is the event loop's time since t
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from cellctl.driver import Value
+from cellctl.driver import Contact, Value
 from cellctl_simulators.catalog import Catalog
+from cellctl_simulators.servers.contact import DeviceContact
 from cellctl_simulators.servers.line import LineSession
 from cellctl_simulators.servers.streams import SessionFactory, Stream, serial_stream, tcp_stream
 from cellctl_simulators.wire import Lines, Nodes, Registers
@@ -33,12 +34,21 @@ class Simulated:
     at: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast the simulated time goes, and the seed of all that is random."""
+
+    speed: float = 1.0
+    seed: int = 0
+
+
 class Simulation:
     """The simulated devices of a cell, as an async context manager.
 
     All devices live in the world; those in `serve` (None: all) get a server, and an entry in `addresses` in the words
     of the cell file. ValueError, with a hint, for a device or model that is not known. An exception in a model ends
-    the simulation: `failed` carries it, leaving the context raises it.
+    the simulation: `failed` carries it, leaving the context raises it. With `direct` there are no servers and no
+    addresses, but a `contact` for each device.
     """
 
     def __init__(
@@ -47,19 +57,20 @@ class Simulation:
         devices: Mapping[str, Simulated],
         *,
         serve: Collection[str] | None = None,
-        speed: float = 1.0,
-        seed: int = 0,
+        pace: Pace = Pace(),
+        direct: bool = False,
     ) -> None:
         for id in serve or ():
             if id not in devices:
                 raise ValueError(f"no device {id!r} can be simulated{hint(id, devices)}")
         self.devices = {id: device for id, device in devices.items() if serve is None or id in serve}
-        self.speed = speed
+        self.speed, self._direct = pace.speed, direct
         names = {id: device.model for id, device in devices.items()}
-        self.world = Catalog.of(folder).build(names, seed=seed, speed=speed)
+        self.world = Catalog.of(folder).build(names, seed=pace.seed, speed=pace.speed)
         self.addresses: dict[str, str] = {}
         self._servers: dict[str, Stream] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._due_s: float | None = None
 
     async def __aenter__(self) -> "Simulation":
         loop = asyncio.get_running_loop()
@@ -69,7 +80,7 @@ class Simulation:
         try:
             for id, device in self.devices.items():
                 server = self._servers[id] = self._server(id, urlsplit(device.at))
-                self.addresses[id] = _address(server, device.at)
+                self.addresses[id] = device.at if self._direct else _address(server, device.at)
                 await server.start()
         except BaseException:
             await self._close()
@@ -85,24 +96,33 @@ class Simulation:
         if error_within is not None and kind is None:
             raise error_within
 
-    def settle(self, device: str | None = None) -> None:
-        """Bring the world, or only `device`, to the present, and come back when the next thing is due by itself."""
+    def settle(self, *devices: str) -> None:
+        """Bring the world to the present, these devices (none named: all) with it."""
+        self._advance(devices or None)
+
+    def _advance(self, devices: Sequence[str] | None = ()) -> None:
+        """Let happen what is due, and come back when the next thing is due by itself."""
         if self.failed.done():
             return
         loop = asyncio.get_running_loop()
         try:
-            due_ns = self.world.advance(round((loop.time() - self._started_s) * self.speed * 1e9), device)
+            due_ns = self.world.advance(round((loop.time() - self._started_s) * self.speed * 1e9), devices)
             for updated in self.world.updated():
                 if server := self._servers.get(updated):
                     server.refresh()
         except Exception as error:
             self.failed.set_exception(error)
             return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None
-        if due_ns is not None:
-            self._timer = loop.call_at(self._started_s + due_ns / 1e9 / self.speed, self.settle)
+        due_s = None if due_ns is None else self._started_s + due_ns / 1e9 / self.speed
+        if due_s != self._due_s:
+            self._due_s = due_s
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = None if due_s is None else loop.call_at(due_s, self._wake)
+
+    def _wake(self) -> None:
+        self._due_s = self._timer = None
+        self._advance()
 
     def set(self, name: str, value: Value) -> None:
         """Set an input of the world, such as ``plc.guard_closed``; ValueError with a hint."""
@@ -119,6 +139,12 @@ class Simulation:
         """What really is, as JSON."""
         self.settle()
         return self.world.truth()
+
+    def contact(self, device: str) -> Contact:
+        """The device without its wire, in a simulation that is `direct`; ValueError with a hint if there is none."""
+        contact = self._served(device)
+        assert isinstance(contact, DeviceContact)
+        return contact
 
     async def stop_server(self, device: str) -> None:
         """Cut the device off its clients; it goes on living. ValueError with a hint for one that is not served."""
@@ -138,6 +164,8 @@ class Simulation:
 
     def _server(self, id: str, address: SplitResult) -> Stream:
         settle = partial(self.settle, id)
+        if self._direct:
+            return DeviceContact(self.world.models[id].wire, settle, partial(self.world.is_busy, id))
         match address.scheme, self.world.models[id].wire:
             case "modbus" | "modbus+rtu", Registers() as registers:
                 from cellctl_simulators.servers.modbus import ANY_UNIT, ModbusSession

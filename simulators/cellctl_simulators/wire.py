@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cellctl.driver import Value
+from cellctl.driver import Unwilling, Value
 
 #: Which table a Modbus function code works on.
 TABLES: Mapping[int, str] = {
@@ -24,11 +24,11 @@ ASKS_MAX = 64
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 
 
-class ModbusError(Exception):
+class ModbusError(Unwilling):
     """The exception code that the device answers with."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(code)
+        super().__init__(f"the device answers with exception {code}")
         self.code = code
 
 
@@ -128,6 +128,22 @@ class Nodes:
         self.namespace = namespace
         self.nodes = nodes
         self.values: dict[str, Value] = {name: node.value for name, node in nodes.items()}
+
+    def read(self, name: str) -> Value:
+        """What a client reads; Unwilling if there is no such node."""
+        if name not in self.nodes:
+            raise Unwilling("BadNodeIdUnknown")
+        return self.values[name]
+
+    def write(self, name: str, value: Value, type: str) -> None:
+        """What a client writes, as a value of the built-in type `type`; Unwilling for what a server refuses."""
+        if name not in self.nodes:
+            raise Unwilling("BadNodeIdUnknown")
+        if not self.nodes[name].writable:
+            raise Unwilling("BadUserAccessDenied")
+        if self.nodes[name].type != type:
+            raise Unwilling("BadTypeMismatch")
+        self.values[name] = value
 
     def __getitem__(self, name: str) -> Value:
         return self.values[name]

@@ -48,6 +48,7 @@ ModelFactory = Callable[[Random], Model]
 class World:
     """Models side by side. A cell's own world connects them (`connect`) and keeps what became of parts (`changed`).
 
+    What is the world's own has names with two underscores: a cell's world may use any other.
     Inputs and outputs are named ``device.name``. `speed` is how many seconds go by here in one second of the
     clients outside; a model that waits for its client (a watchdog) finds it among its inputs as ``speed``.
     """
@@ -59,15 +60,17 @@ class World:
         self.outputs: dict[str, Value] = {}
         self.inputs: dict[str, Value] = _Inputs(
             {f"{device}.{name}": value for device, model in models.items() for name, value in model.inputs.items()},
-            self._input_changed,
+            self.__input_changed,
         )
-        self._inputs_of = {
+        self.__inputs_of = {
             device: [(name, f"{device}.{name}") for name in model.inputs] for device, model in models.items()
         }
-        self._due_ns: dict[str, int] = {}
-        self._open = set(models)  # to be updated before the world rests
-        self._moved = True  # an output has changed since the last `connect`
-        self._updated: set[str] = set()
+        self.__told: dict[str, dict[str, Value]] = {device: {} for device in models}
+        self.__due_ns: dict[str, int] = {}
+        self.__next_ns: int | None = None
+        self.__open = set(models)  # to be updated before the world rests
+        self.__moved = True  # an output has changed since the last `connect`
+        self.__updated: set[str] = set()
 
     def connect(self) -> None:
         """Set the inputs that follow from outputs and from the state of the world."""
@@ -79,28 +82,32 @@ class World:
         """What really is, as JSON."""
         return {"time_s": self.now_ns / 1e9}
 
-    def advance(self, now_ns: int, device: str | None = None) -> int | None:
-        """Bring everything to `now_ns`, event by event; tells when the next thing happens by itself.
+    def advance(self, now_ns: int, devices: Iterable[str] | None = None) -> int | None:
+        """Bring the world to `now_ns`, event by event; tells when the next thing happens by itself.
 
-        With `device`, only that one is asked what it is like at `now_ns`; the others are as they were when something
+        Of `devices` (None: of all) is asked what they are like at `now_ns`; the others are as they were when something
         last happened to them.
         """
-        if self._open:  # the beginning, or an input that was set meanwhile
-            self._settle(self.now_ns)
+        if self.__open:  # the beginning, or an input that was set meanwhile
+            self.__settle(self.now_ns)
         for _ in range(EVENTS_MAX):
-            due_ns = self._next_ns()
+            due_ns = self.__next_ns
             if due_ns is None or due_ns >= now_ns:
                 break
-            self._settle(max(due_ns, self.now_ns))
+            self.__settle(max(due_ns, self.now_ns))
         else:
             raise RuntimeError("the models call for more and more updates and never get to the present")
-        self._open.update(self.models if device is None else (device,))
-        self._settle(max(now_ns, self.now_ns))
-        return self._next_ns()
+        self.__open.update(self.models if devices is None else devices)
+        self.__settle(max(now_ns, self.now_ns))
+        return self.__next_ns
+
+    def is_busy(self, device: str) -> bool:
+        """Whether the device will do something by itself."""
+        return device in self.__due_ns
 
     def updated(self) -> set[str]:
         """The devices that were updated since this was last asked: what they show may be new."""
-        updated, self._updated = self._updated, set()
+        updated, self.__updated = self.__updated, set()
         return updated
 
     def set(self, name: str, value: Value) -> None:
@@ -113,7 +120,7 @@ class World:
         if type(value) is not kind:
             raise ValueError(f"{name} is of type {kind.__name__}, {value!r} is not")
         self.inputs[name] = value
-        self._moved = True  # what follows from it is for `connect` to say
+        self.__moved = True  # what follows from it is for `connect` to say
 
     def get(self, name: str) -> Value:
         """The present value of an input or output; ValueError with a hint for a name that is none."""
@@ -122,42 +129,43 @@ class World:
             raise ValueError(f"there is no input or output {name!r}{hint(name, known)}")
         return known[name]
 
-    def _next_ns(self) -> int | None:
-        return min(self._due_ns.values(), default=None)
-
-    def _settle(self, now_ns: int) -> None:
+    def __settle(self, now_ns: int) -> None:
         """Update at `now_ns` what is due or open, and whatever follows from it, until nothing does."""
         self.now_ns = now_ns
-        self._open.update(device for device, due_ns in self._due_ns.items() if due_ns <= now_ns)
+        if self.__next_ns is not None and self.__next_ns <= now_ns:
+            self.__open.update(device for device, due_ns in self.__due_ns.items() if due_ns <= now_ns)
         for _ in range(ROUNDS_MAX):
-            if self._moved:
-                self._moved = False
+            if self.__moved:
+                self.__moved = False
                 self.connect()
-            if not self._open:
+            if not self.__open:
+                self.__next_ns = min(self.__due_ns.values(), default=None)
                 return
             for device, model in self.models.items():
-                if device in self._open:
-                    self._open.remove(device)
-                    self._update(device, model)
+                if device in self.__open:
+                    self.__open.remove(device)
+                    self.__update(device, model)
         raise RuntimeError("the models answer each other for ever and do not come to rest")
 
-    def _update(self, device: str, model: Model) -> None:
-        inputs = {name: self.inputs[full] for name, full in self._inputs_of[device]}
+    def __update(self, device: str, model: Model) -> None:
+        inputs = {name: self.inputs[full] for name, full in self.__inputs_of[device]}
         inputs["speed"] = self.speed
         result = model.update(self.now_ns, inputs)
-        self._updated.add(device)
-        self._due_ns.pop(device, None)
+        self.__updated.add(device)
+        self.__due_ns.pop(device, None)
         if result.call_at_ns is not None:
-            self._due_ns[device] = max(result.call_at_ns, self.now_ns + 1)
-        told = {f"{device}.{name}": value for name, value in result.outputs.items()}
-        changes = {name: value for name, value in told.items() if self.outputs.get(name) != value}
-        self.outputs |= told
-        for name, value in changes.items():
-            self._moved = True
-            self.changed(name, value)
+            self.__due_ns[device] = max(result.call_at_ns, self.now_ns + 1)
+        told, outputs = self.__told[device], self.outputs
+        changes = [(name, value) for name, value in result.outputs.items() if told.get(name) != value]
+        told.update(changes)
+        for name, value in changes:
+            outputs[f"{device}.{name}"] = value
+        for name, value in changes:
+            self.__moved = True
+            self.changed(f"{device}.{name}", value)
 
-    def _input_changed(self, name: str) -> None:
-        self._open.add(name.partition(".")[0])
+    def __input_changed(self, name: str) -> None:
+        self.__open.add(name.partition(".")[0])
 
 
 class _Inputs(dict[str, Value]):

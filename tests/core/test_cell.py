@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cellctl import phase
 from cellctl.core import cell as cell_module
 from cellctl.core.cell import ANSWERS_KEPT, SWEEP_NS, Cell
+from cellctl.core.condition_text import parse
 from cellctl.core.messages import (
     AddJob,
     Alive,
@@ -36,11 +37,11 @@ from cellctl.core.messages import (
     Write,
 )
 from cellctl.core.packml import Command, Mode, State
-from cellctl.core.recipe import Prepare
+from cellctl.core.recipe import Prepare, RunPhase
 from cellctl.core.signal import STALE_AFTER_NS, Quality, Sample, Value
 from cellctl.core.view import view_of
 
-from .bench import MS, Bench, S, equipment
+from .bench import MS, SIGNALS, Bench, S, confirm, equipment
 
 
 @phase(station="s1", faults={"weak": ("retry", "skip")})
@@ -142,7 +143,9 @@ def test_a_silent_device_is_noticed_by_its_age() -> None:
     while bench.cell.image.read("laser.peak").good:
         bench.advance(0.01)
     assert 0 < bench.now - heard - STALE_AFTER_NS <= SWEEP_NS + 10 * MS
-    assert bench.cell.wake_at <= bench.now + SWEEP_NS
+    bench.silent.clear()
+    bench.advance(0.01)
+    assert bench.cell.wake_at <= bench.now + STALE_AFTER_NS + 1, "it looks again when something can be stale"
 
 
 def test_a_device_that_says_only_that_it_lives_is_known_again_after_a_pause() -> None:
@@ -328,3 +331,51 @@ def test_effects_are_the_four_kinds_and_nothing_else() -> None:
     field = Field().run(4 * S, every_tick=False)
     assert {line.partition("(")[0] for _, line in field.log} == {"Write", "Call", "Entry", "Reply"}
     assert {Write, Call, Entry, Reply} == set(Effect.__args__)
+
+
+def test_a_turn_is_worth_it_only_for_what_somebody_waits_for() -> None:
+    @phase(station="s1")
+    async def patient(c):
+        await c.until("laser.ready", timeout="9 s")
+        await c.robot.feed()
+        await c.sleep("9 s")
+
+    bench = Bench(equipment(patient))
+    bench.answers["robot.feed"] = confirm
+
+    def awaited(*signals: str) -> list[bool]:
+        samples = [Samples((Sample(name, 1.0),)) for name in signals]
+        return [bench.cell.awaits(each) for each in samples]
+
+    assert bench.cell.awaits(Tick())
+    assert bench.cell.awaits(LinkChanged("laser", LinkState.LOST))
+    assert awaited("plc.guard", "plc.air", "laser.peak", "laser.ready") == [True, True, True, False]
+    assert [bench.cell.awaits(Alive(device, 1)) for device in ("plc", "robot")] == [True, False]
+    alive = [Alive("plc", 1, frozenset({name})) for name in ("plc.guard", "plc.clamp")]
+    assert [bench.cell.awaits(each) for each in alive] == [True, False]
+    bench.values["laser.ready"] = False
+    bench.advance(0.02)
+    bench.produce(seconds=0.05)
+    assert awaited("laser.ready", "laser.last", "plc.count") == [True, False, False]
+    bench.values["laser.ready"] = True
+    bench.advance(0.05)
+    assert awaited("laser.ready", "laser.last", "plc.count") == [True, True, False]
+    bench.values["laser.last"] = 1
+    bench.advance(0.05)
+    assert awaited("laser.ready", "laser.last", "plc.count") == [False, False, False]
+
+
+def test_a_changeover_waits_for_its_signals() -> None:
+    steps = (Prepare("Fit it", signal=parse("plc.count == 3", signals=SIGNALS)), RunPhase("listen"))
+
+    @phase()
+    async def listen(c):
+        await c.until("laser.power > 3 W", timeout="9 s")
+
+    bench = Bench(equipment(listen, changeover=steps))
+    assert bench.cell.awaits(Samples((Sample("plc.count", 3),))) is False
+    bench.ask(StartChangeover("r"))
+    assert bench.cell.awaits(Samples((Sample("plc.count", 3),)))
+    bench.values["plc.count"] = 3
+    bench.advance(0.02)
+    assert bench.cell.awaits(Samples((Sample("laser.power", 3.0),)))

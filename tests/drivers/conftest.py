@@ -6,10 +6,17 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from .direct import DIRECT_RIGS
 from .recording import RecordingLink
 from .rigs import LinePtyRig, LineTcpRig, ModbusRtuRig, ModbusTcpRig, OpcUaRig, OpcUaServer, Rig
 
-RIGS = {"modbus-tcp": ModbusTcpRig, "modbus-rtu": ModbusRtuRig, "line-tcp": LineTcpRig, "line-pty": LinePtyRig}
+RIGS: dict[str, type[Rig]] = {
+    "modbus-tcp": ModbusTcpRig,
+    "modbus-rtu": ModbusRtuRig,
+    "line-tcp": LineTcpRig,
+    "line-pty": LinePtyRig,
+    **DIRECT_RIGS,
+}
 
 
 @pytest.fixture(scope="session")

@@ -74,6 +74,9 @@ class ScriptedCell:
             effects += self.decide(item)
         return effects
 
+    def awaits(self, happened: Input) -> bool:
+        return True
+
     def view(self) -> View:
         return View(self.state.title, self.turns)
 

@@ -1,7 +1,5 @@
 """The inbox: order is kept, overload thins samples only, and an edge is not lost."""
 
-import asyncio
-
 import pytest
 
 from cellctl.core.messages import Alive, Done, LinkChanged, LinkState, Operate, Outcome, Request, Samples, Tick
@@ -110,10 +108,17 @@ async def test_of_the_signs_of_life_of_a_turn_the_newest_since_the_last_change_c
     assert inbox.take() == []
 
 
-async def test_waiting_ends_when_something_comes_or_the_time_does() -> None:
-    inbox = Inbox(SIGNALS)
-    for wake in (lambda: inbox.put(Tick()), inbox.wake):
-        asyncio.get_running_loop().call_soon(wake)
-        async with asyncio.timeout(1):
-            await inbox.wait()
-        inbox.take()
+def test_the_bell_is_rung_until_it_is_heard() -> None:
+    rung: list[object] = []
+
+    def ring(item: object) -> bool:
+        rung.append(item)
+        return item != Alive("a", 1)
+
+    inbox = Inbox(SIGNALS, ring=ring)
+    for item in (Alive("a", 1), Tick(), LinkChanged("a", LinkState.LOST)):
+        inbox.put(item)
+    assert rung == [Alive("a", 1), Tick()]
+    inbox.take()
+    inbox.put(Tick())
+    assert rung[2:] == [Tick()]

@@ -12,7 +12,7 @@ from asyncua import Client, ua
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 
-from cellctl_simulators.simulation import Simulation
+from cellctl_simulators.simulation import Pace, Simulation
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def simulate(cell, devices):
     """A simulation of which only the named devices have servers."""
 
     def start(*serve, speed=1.0):
-        return Simulation(cell, devices, serve=serve, speed=speed)
+        return Simulation(cell, devices, serve=serve, pace=Pace(speed))
 
     return start
 

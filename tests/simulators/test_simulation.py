@@ -15,7 +15,7 @@ from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 
 from cellctl_simulators.control import Control, ask
 from cellctl_simulators.main import serve
-from cellctl_simulators.simulation import Simulated, Simulation
+from cellctl_simulators.simulation import Pace, Simulated, Simulation
 
 BROKEN_MODEL = """
 from cellctl_simulators import Lines, Outputs
@@ -178,7 +178,7 @@ class Hands:
 
 
 async def test_a_part_is_made_by_other_peoples_software_in_seconds(cell, devices):
-    async with Simulation(cell, devices, speed=10) as simulation, Hands(simulation) as hands:
+    async with Simulation(cell, devices, pace=Pace(10)) as simulation, Hands(simulation) as hands:
         await hands.activate()
         begin = asyncio.get_running_loop().time()
         await hands.make_part(range(1, 25))
@@ -266,7 +266,7 @@ async def test_addresses_keep_the_options_of_the_cell_file(cell, devices):
 
 
 async def test_the_world_goes_on_by_itself_at_its_speed(cell, devices):
-    async with Simulation(cell, devices, serve=[], speed=50) as simulation:
+    async with Simulation(cell, devices, serve=[], pace=Pace(50)) as simulation:
         simulation.world.models["plc"].wire["Load.FeedToken"] = 1
         simulation.settle()
         await asyncio.sleep(0.05)

@@ -100,12 +100,12 @@ def test_only_those_models_are_updated_for_which_something_is_new():
     world.advance(0)
     assert world.updated() == {"first", "second", "third"}
     before = [each.updates for each in (first, second, third)]
-    world.advance(5, "third")
+    world.advance(5, ["third"])
     assert world.updated() == {"third"}
-    world.advance(10, "first")
+    world.advance(10, ["first"])
     assert world.updated() == {"first", "second"}, "what the first counts is new to the second"
     world.set("third.level", 2.0)
-    world.advance(11, "first")
+    world.advance(11, ["first"])
     assert world.updated() == {"first", "third"}
     assert [each.updates for each in (first, second, third)] == [before[0] + 2, before[1] + 1, before[2] + 2]
 

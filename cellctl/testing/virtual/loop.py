@@ -1,19 +1,20 @@
 """An event loop whose time jumps: when nothing is left to do now, it is at once the time of the next timer.
 
 The rules kept here. The loop never waits: a run is a function of what runs on it, whatever the machine does meanwhile.
-All clocks are one: `time()`, `monotonic_ns()` and `utc_ns()` move together, and only in a jump. A wait that nothing can
-end is an error, at once: `Deadlock`, raised where the waiting is. Sockets, files of sockets and serial lines are those
-of its `net`, in memory; what runs in an executor is done before the next callback.
+All clocks are one: `time()`, `monotonic_ns()` and `utc_ns()` move together, and only when nothing is ready. A wait that
+nothing can end is an error, at once: `Deadlock`, raised where the waiting is. Sockets, files of sockets and serial
+lines are those of its `net`, in memory; what runs in an executor is done before the next callback.
 """
 
 import asyncio
-import selectors
 import threading
 from asyncio import AbstractServer
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from heapq import heappop, heappush
 from typing import Any
 
+from cellctl.testing.virtual.handles import Call
 from cellctl.testing.virtual.net import Net
 from cellctl.testing.virtual.waits import told, where_it_waits
 
@@ -24,6 +25,9 @@ EPOCH_NS = 1_767_592_800_000_000_000
 
 #: The monotonic clock of a machine that has been on for a second: no time is ever 0, which many take for "never".
 _BEGIN_NS = 1_000_000_000
+
+#: What is due within this is due now.
+_RESOLUTION_S = 1e-9
 
 #: How long (real time) a real file descriptor, or a thread that works for the loop, may take before time goes on.
 _GRACE_S = 0.002
@@ -43,9 +47,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._outside = 0
         self._rung = False
         self._awaited: asyncio.Future[Any] | None = None
+        self._timers: list[tuple[float, int, Call]] = []
+        self._number = 0  # of timers so far: of those due at the same time the older one is first
         self.net = Net(self)
-        super().__init__(_Jumps(self))
-        self._clock_resolution = 1e-9  # one nanosecond: BaseEventLoop fires what is due within it
+        super().__init__()
 
     # --- the clock --------------------------------------------------------------------------------------------
 
@@ -65,15 +70,58 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Set the wall clock, as a person or a time server does; the monotonic clock does not notice."""
         self._offset_ns += by_ns
 
-    def jump(self, seconds: float) -> None:
-        """Let time pass; even the shortest time is one."""
-        self._now_ns += max(1, round(seconds * 1e9))
+    # --- calls ------------------------------------------------------------------------------------------------
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
+        """As every loop does."""
+        call = Call(self, 0.0, callback, args, context)
+        self._ready.append(call)  # type: ignore[attr-defined]
+        return call
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Any, *args: Any, context: Any = None
+    ) -> Any:
+        """As every loop does."""
+        call = Call(self, when, callback, args, context)
+        self._number += 1
+        heappush(self._timers, (when, self._number, call))
+        return call
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Any, *args: Any, context: Any = None
-    ) -> asyncio.TimerHandle:
+    ) -> Any:
         """As every loop does; what is to come later comes a nanosecond later at least."""
-        return super().call_later(max(delay, 1e-9) if delay > 0 else delay, callback, *args, context=context)
+        later = self._now_ns / 1e9 + (delay if delay > 1e-9 else 1e-9 if delay > 0 else 0.0)
+        return self.call_at(later, callback, *args, context=context)
+
+    def _run_once(self) -> None:
+        """Call what is ready; if nothing is, it is the time of the next timer."""
+        ready = self._ready  # type: ignore[attr-defined]
+        idle = not ready and not self._stopping  # type: ignore[attr-defined]
+        if self._rung or self._outside or len(self._selector.get_map()) > 1:  # type: ignore[attr-defined]
+            self._look_outside(idle)
+            idle = idle and not ready
+        timers = self._timers
+        while timers and timers[0][2].cancelled():
+            heappop(timers)
+        if idle:
+            if not timers:
+                self._deadlock()
+                return
+            self._now_ns = max(self._now_ns, round(timers[0][0] * 1e9))
+        due_s = self._now_ns / 1e9 + _RESOLUTION_S
+        while timers and timers[0][0] < due_s:
+            ready.append(heappop(timers)[2])
+        for _ in range(len(ready)):
+            call = ready.popleft()
+            if not call._cancelled:  # noqa: SLF001 - asyncio's own handles may be among them
+                call._run()  # noqa: SLF001
+
+    def _look_outside(self, idle: bool) -> None:
+        """Take what other threads and real descriptors bring; before time goes on they get a moment, or theirs."""
+        self._rung = False
+        patience_s = _OUTSIDE_S if self._outside else _GRACE_S
+        self._process_events(self._selector.select(patience_s if idle else 0.0))  # type: ignore[attr-defined]
 
     # --- waiting ----------------------------------------------------------------------------------------------
 
@@ -92,7 +140,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             raise error
         waiter.set_exception(error)
 
-    def deadlock(self) -> None:
+    def _deadlock(self) -> None:
         """Nothing is ready, no timer is set: tell it."""
         self.fail(Deadlock(f"nothing will ever happen here: {told(asyncio.all_tasks(self))}"))
 
@@ -104,16 +152,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             yield
         finally:
             self._outside -= 1
-
-    def wait_outside(self) -> float:
-        """For how long (real time) something outside may still call back before time goes on."""
-        return _OUTSIDE_S if self._outside else 0.0
-
-    @property
-    def rung(self) -> bool:
-        """Whether another thread has called since this was last asked."""
-        rung, self._rung = self._rung, False
-        return rung
 
     def _write_to_self(self) -> None:
         if threading.get_ident() != self._thread_id:  # type: ignore[attr-defined]
@@ -175,28 +213,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     async def getaddrinfo(self, host: Any, port: Any, **hints: Any) -> Any:
         """Every name is the address of itself."""
         return self.net.resolve(host, port)
-
-
-class _Jumps(selectors.EpollSelector):
-    """Waits for nothing: looks whether something came from outside, and lets the time jump."""
-
-    def __init__(self, loop: VirtualLoop) -> None:
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        loop = self._loop
-        real = len(self.get_map()) > 1  # besides the pipe by which other threads ring
-        patience_s = loop.wait_outside() if timeout is None or timeout > 0 else 0.0
-        if patience_s or real or loop.rung:
-            pause_s = 0.0 if timeout is not None and timeout <= 0 else max(patience_s, _GRACE_S if real else 0.0)
-            if events := super().select(pause_s):
-                return events
-        if timeout is None:
-            loop.deadlock()
-        elif timeout > 0:
-            loop.jump(timeout)
-        return []
 
 
 def _check_plain(options: dict[str, Any]) -> None:

@@ -71,16 +71,10 @@ class Session:
                 now = self._link.now()
                 self._link.put([target.reading.bad(str(refusal), now) for target in targets])
                 return
-            self._link.put([self._sample(target, line) for target in targets])
+            now = self._link.now()
+            self._link.put([sample_of(target, line, now) for target in targets])
 
         return read
-
-    def _sample(self, target: Target, line: str) -> Sample:
-        now = self._link.now()
-        match = target.reply.fullmatch(line)
-        if match is None:
-            return target.reading.bad(f"the device answers {line!r}, which has another form", now)
-        return target.reading.sample(match["value"] if "value" in match.re.groupindex else line, now)
 
     async def _feed(self, watchdog: Watchdog) -> None:
         try:
@@ -102,7 +96,8 @@ class Session:
 
     async def _refresh(self, target: Target) -> Sample:
         assert target.read is not None
-        sample = self._sample(target, (await self._ask(target.read, target.reply))[0])
+        line = (await self._ask(target.read, target.reply))[0]
+        sample = sample_of(target, line, self._link.now())
         self._link.put([sample])
         return sample
 
@@ -117,7 +112,7 @@ class Session:
             await self._tell(text)
             return {}
         answer = await self._ask(text, talk.reply.pattern(values), talk.within_s)
-        return {name: _value(found) for name, found in answer.groupdict().items() if found is not None}
+        return {name: value_of(found) for name, found in answer.groupdict().items() if found is not None}
 
     async def _tell(self, text: str) -> None:
         await self._exchange.tell(text.encode("latin-1", "replace") + self._profile.line.end)
@@ -130,8 +125,8 @@ def taker(line: Line, pattern: re.Pattern[str]) -> Take[re.Match[str]]:
         while (length := received.find(line.end)) >= 0:
             text = received[:length].decode("latin-1")
             del received[: length + len(line.end)]
-            if line.error is not None and (error := line.error.fullmatch(text)):
-                raise RefusalError(_refusal(line, error))
+            if refusal := refusal_of(line, text):
+                raise RefusalError(refusal)
             if match := pattern.fullmatch(text):
                 return match
             _logger.info("passed over an unexpected line: %.80r", text)
@@ -142,14 +137,27 @@ def taker(line: Line, pattern: re.Pattern[str]) -> Take[re.Match[str]]:
     return take
 
 
-def _refusal(line: Line, error: re.Match[str]) -> str:
+def sample_of(target: Target, line: str, now: int) -> Sample:
+    """What the line of an answer means for a point."""
+    match = target.reply.fullmatch(line)
+    if match is None:
+        return target.reading.bad(f"the device answers {line!r}, which has another form", now)
+    return target.reading.sample(match["value"] if "value" in match.re.groupindex else line, now)
+
+
+def refusal_of(line: Line, text: str) -> str:
+    """Why the device says no, or "" if it does not."""
+    error = None if line.error is None else line.error.fullmatch(text)
+    if error is None:
+        return ""
     code = error.groupdict().get("code")
     if code is None:
         return f"the device answers {error[0]!r}"
     return f"{line.errors.get(code, 'the device refuses')} ({error[0]})"
 
 
-def _value(text: str) -> Value:
+def value_of(text: str) -> Value:
+    """A group of an answer: a number if it is one."""
     if _WHOLE.fullmatch(text):
         return int(text)
     try:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from cellctl_simulators import World
 
 PLACES = {1: "load_nest", 2: "weld_nest", 3: "test_nest", 4: "outfeed", 5: "reject_bin"}  # by point of the arm
-NESTS = ("load_nest", "weld_nest", "test_nest")
+NESTS = {f"{name}_nest": f"plc.{name}_occupied" for name in ("load", "weld", "test")}  # each with its sensor
 BINS = {"outfeed": "good", "reject_bin": "reject"}
 FIRST_WELD_POINT = 100
 GRIPPER, FLOOR = "gripper", "floor"
@@ -33,24 +33,33 @@ class Bm1World(World):
         self.modules = {}
         self.violations = []
         self._stands = ""  # the place that the arm is at
+        self._inside = {}  # the module in each nest and in the gripper
+        self._powers = {}  # what each device takes, in W
 
     def connect(self):
         """Sensors see modules, the gripper feels them, the meter counts what everything takes."""
-        for nest in NESTS:
-            self.inputs[f"plc.{nest.removesuffix('_nest')}_occupied"] = self._at(nest) is not None
-        on_load = self._at("load_nest")
-        self.inputs["plc.load_code"] = on_load.code if on_load else ""
-        self.inputs["eol.module"] = self._at("test_nest") is not None
-        within_reach = self._at(GRIPPER) or (self._stands in NESTS and self._at(self._stands))
+        inside = self._inside
+        for nest, sensor in NESTS.items():
+            self.inputs[sensor] = nest in inside
+        self.inputs["plc.load_code"] = inside["load_nest"].code if "load_nest" in inside else ""
+        self.inputs["eol.module"] = "test_nest" in inside
+        within_reach = GRIPPER in inside or (self._stands in NESTS and self._stands in inside)
         self.inputs["grip.object"] = MODULE_WIDTH if within_reach else 0
-        powers = [value for name, value in self.outputs.items() if name.endswith(".power")]
-        self.inputs["meter.power"] = CABINET_W + sum(powers)
+        self.inputs["meter.power"] = CABINET_W + sum(self._powers.values())
 
     def changed(self, name, value):
         """Draw the consequence of what a device did."""
+        if name.endswith(".power"):
+            self._powers[name] = value
         consequence = self.CONSEQUENCES.get(name)
         if consequence:
             consequence(self, value)
+
+    def welds(self, part):
+        """The points of a module that were welded, in order; `part` is its code, or part-1 for the first one."""
+        if part not in self.modules and part.startswith("part-"):
+            part = f"M{int(part.removeprefix('part-')):06d}"
+        return list(self.modules[part].welds)
 
     def truth(self):
         """Where every module is and what was done to it; counts; what should not have happened."""
@@ -76,8 +85,12 @@ class Bm1World(World):
             "tests": list(module.tests),
         }
 
-    def _at(self, place):
-        return next((each for each in self.modules.values() if each.place == place), None)
+    def _move(self, module, place):
+        if self._inside.get(module.place) is module:
+            del self._inside[module.place]
+        module.place = place
+        if place in NESTS or place == GRIPPER:
+            self._inside[place] = module
 
     def _violate(self, text):
         self.violations.append({"time_s": self.now_ns / 1e9, "what": text})
@@ -85,14 +98,15 @@ class Bm1World(World):
     def _fed(self, count):
         if count == 0:
             return
-        if self._at("load_nest"):
+        if "load_nest" in self._inside:
             self._violate("a module was fed onto an occupied load nest")
         code = f"M{len(self.modules) + 1:06d}"
-        self.modules[code] = Module(code, "load_nest")
+        self.modules[code] = Module(code, "magazine")
+        self._move(self.modules[code], "load_nest")
         self.inputs["plc.blanks"] -= 1
 
     def _went(self, point):
-        held = self._at(GRIPPER)
+        held = self._inside.get(GRIPPER)
         if point < 0 and held and self._stands == "weld_nest" and self.outputs.get("plc.clamp"):
             self._violate(f"the arm pulled {held.code} out of the closed clamp")
         if point < 0 and self.outputs.get("laser.firing"):
@@ -101,22 +115,21 @@ class Bm1World(World):
 
     def _gripped(self, holding):
         place = self._stands
-        held = self._at(GRIPPER)
+        held = self._inside.get(GRIPPER)
         if holding and not held:
-            module = place in NESTS and self._at(place)
-            if module:
-                module.place = GRIPPER
+            if place in NESTS and place in self._inside:
+                self._move(self._inside[place], GRIPPER)
         elif not holding and held:
             self._put_down(held, place)
 
     def _put_down(self, module, place):
-        if place in NESTS and self._at(place):
-            self._violate(f"{module.code} was put onto {self._at(place).code} in the {place}")
+        if place in NESTS and place in self._inside:
+            self._violate(f"{module.code} was put onto {self._inside[place].code} in the {place}")
         if place == "weld_nest" and self.outputs.get("plc.clamp"):
             self._violate(f"{module.code} was put onto the closed clamp")
         if not place:
             self._violate(f"{module.code} was dropped")
-        module.place = place or FLOOR
+        self._move(module, place or FLOOR)
 
     def _closed(self, position):
         if position == 255:
@@ -125,7 +138,7 @@ class Bm1World(World):
     def _shot(self, count):
         if count == 0:
             return
-        module = self._at("weld_nest")
+        module = self._inside.get("weld_nest")
         point = self.outputs.get("robot.point", 0) - FIRST_WELD_POINT
         if module is None or point < 1:
             self._violate("the laser fired at no module" if module is None else "the laser fired off a weld point")
@@ -138,7 +151,7 @@ class Bm1World(World):
     def _tested(self, count):
         if count == 0:
             return
-        module = self._at("test_nest")
+        module = self._inside.get("test_nest")
         if module is None:
             self._violate("the insulation was tested with no module in the nest")
             return

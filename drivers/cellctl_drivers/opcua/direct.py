@@ -1,0 +1,186 @@
+"""An OPC UA device without its wire: the nodes of its model, told at the publishing interval, written exactly typed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cellctl.driver import Call, Contact, Device, Link, Outcome, Sample, Unwilling, Value, Write, WrongDevice
+from cellctl_drivers.opcua.profile import TYPES, Node, Profile, Sink, Target
+from cellctl_drivers.wire.direct import Direct, Plan, reached
+from cellctl_drivers.wire.orders import OrderError, RefusalError, filled
+from cellctl_drivers.wire.verify import verify
+
+
+class Nodes(Protocol):
+    """The variables of a simulated server, all in one namespace; Unwilling for what it does not take."""
+
+    namespace: str
+
+    def read(self, name: str) -> Value:
+        """The value of a variable."""
+
+    def write(self, name: str, value: Value, type: str) -> None:
+        """Set a variable, as a value of the built-in type `type`."""
+
+
+class DirectOpcUa:
+    """The driver of one OPC UA device that is touched directly."""
+
+    def __init__(self, device: Device, contact: Contact) -> None:
+        self._device, self._profile = device, Profile(device)
+        self._contact = contact
+        self._nodes: Nodes = contact.wire
+        self._look: _NodesLook | None = None
+        self._beat = 0
+
+    async def run(self, link: Link) -> None:
+        """One connection, until it is lost (DriverError)."""
+        profile, self._link = self._profile, link
+        await reached(self._device, self._contact, profile.timeout_s)
+        wanted = profile.identity
+        if wanted and wanted != self._nodes.namespace:
+            raise WrongDevice(
+                f"{profile.id} is another device than expected: its namespaces are {self._nodes.namespace},"
+                f" wanted {wanted!r}"
+            )
+        link.up(wanted)
+        self._look = _NodesLook(profile, self._nodes)
+        watchdog = None if profile.watchdog is None else (profile.watchdog.every_ns, self._feed)
+        await Direct(self._device, link, self._contact, Plan([self._look], self, profile.timeout_s, watchdog)).run()
+
+    def heard(self) -> None:
+        """What a server says unasked is looked at in time."""
+
+    async def set(self, order: Write) -> Mapping[str, Value]:
+        """Write a signal and read it back."""
+        target = self._profile.targets.get(order.name)
+        if target is None or target.write is None:
+            raise OrderError(Outcome.NOT_SENT, f"{order.signal} cannot be written")
+        self._write(target.write, target.reading.raw(order.value))
+
+        async def read() -> Sample:
+            return self._refresh(target)
+
+        return await verify(target.reading, order.value, read)
+
+    async def call(self, order: Call) -> Mapping[str, Value]:
+        """Send a command."""
+        steps = self._profile.commands.get(order.name)
+        if steps is None:
+            raise OrderError(Outcome.NOT_SENT, f"there is no command {order.name!r}")
+        for number, (sink, value) in enumerate(steps):
+            try:
+                self._write(sink, filled(value, order))
+            except RefusalError as refusal:
+                if number == 0:
+                    raise
+                raise OrderError(Outcome.UNKNOWN, f"only a part was done; then {refusal}") from refusal
+        return {}
+
+    def _refresh(self, target: Target) -> Sample:
+        assert target.read is not None
+        assert self._look is not None
+        self._contact.settle()
+        sample = target.reading.sample(_read(self._nodes, target.read), self._link.now())
+        self._link.put([sample])
+        self._look.forget(target)
+        return sample
+
+    def _feed(self) -> None:
+        assert self._profile.watchdog is not None
+        self._beat = self._beat % 100 + 1
+        self._put(self._profile.watchdog.sink, self._beat)
+
+    def _write(self, sink: Sink, value: Value) -> None:
+        self._contact.settle()
+        self._put(sink, _typed(sink, value))
+        self._contact.settle()
+
+    def _put(self, sink: Sink, value: Value) -> None:
+        if sink.node.namespace != self._nodes.namespace:
+            raise RefusalError("the server has no such namespace")
+        try:
+            self._nodes.write(str(sink.node.name), value, sink.type)
+        except Unwilling as refusal:
+            raise RefusalError(f"the server refuses {sink.node}: {refusal}") from refusal
+
+
+class _NodesLook:
+    """All variables that are subscribed."""
+
+    def __init__(self, profile: Profile, nodes: Nodes) -> None:
+        self.every_ns = max(1_000_000, int(profile.publishing_ms * 1e6))
+        self._nodes = nodes
+        self._targets = {
+            target.reading.signal.id: (target, target.read)
+            for target in profile.targets.values()
+            if target.read is not None
+        }
+        self.signals = list(self._targets)
+        self._told: dict[str, Value | Refusal] = {}
+
+    def forget(self, target: Target) -> None:
+        """Tell it with the next answer."""
+        self._told.pop(target.reading.signal.id, None)
+
+    def differs(self) -> bool:
+        """Whether the answer may be another than what was told."""
+        return any(self._told.get(signal) != self._shown(node) for signal, (_, node) in self._targets.items())
+
+    def ask(self) -> None:
+        """The server tells by itself."""
+
+    def answer(self, now: int) -> Sequence[Sample]:
+        """The samples of what has changed."""
+        told = []
+        for signal, (target, node) in self._targets.items():
+            shown = self._shown(node)
+            if self._told.get(signal) == shown:
+                continue
+            self._told[signal] = shown
+            if isinstance(shown, Refusal):
+                told.append(target.reading.bad(shown.text, now))
+            else:
+                told.append(target.reading.sample(shown, now))
+        return told
+
+    def _shown(self, node: Node) -> "Value | Refusal":
+        try:
+            return _read(self._nodes, node)
+        except RefusalError as refusal:
+            return Refusal(f"the server refuses {node}: {refusal}")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a node shows that the server does not tell."""
+
+    text: str
+
+
+def _read(nodes: Nodes, node: Node) -> Value:
+    if node.namespace != nodes.namespace:
+        raise RefusalError(f"the server has no namespace {node.namespace!r}")
+    try:
+        return nodes.read(str(node.name))
+    except Unwilling as refusal:
+        raise RefusalError(str(refusal)) from refusal
+
+
+def _typed(sink: Sink, value: Value) -> Value:
+    """`value` as the sink's type; OrderError if it does not fit."""
+    bounds = TYPES[sink.type]
+    if (sink.type == "String") != isinstance(value, str):
+        raise OrderError(Outcome.REFUSED, f"{value!r} is not of type {sink.type}")
+    if isinstance(value, str):
+        return value
+    if not math.isfinite(value):
+        raise OrderError(Outcome.REFUSED, f"{value} is not a number that can be written")
+    if sink.type == "Boolean":
+        return bool(value)
+    if bounds is None:
+        return float(value)
+    if not bounds[0] <= round(value) <= bounds[1]:
+        raise OrderError(Outcome.REFUSED, f"{value} does not fit into {sink.type}")
+    return round(value)

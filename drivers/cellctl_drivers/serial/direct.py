@@ -1,0 +1,165 @@
+"""A line device without its line: what would be sent is asked of its model, what the model replies is the answer."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from cellctl.driver import Call, Contact, Device, DriverError, Link, Outcome, Sample, Value, Write, WrongDevice
+from cellctl_drivers.serial.profile import ANYTHING, Line, Profile, Target
+from cellctl_drivers.serial.session import refusal_of, sample_of, value_of
+from cellctl_drivers.wire.direct import Direct, Plan, reached
+from cellctl_drivers.wire.endpoint import Tcp
+from cellctl_drivers.wire.orders import OrderError, RefusalError, SilenceError
+from cellctl_drivers.wire.verify import verify
+
+
+class Ask(Protocol):
+    """A line that was put to the model, with the lines that it has replied so far."""
+
+    replies: list[str]
+
+
+class Lines(Protocol):
+    """What a simulated device that speaks in lines takes."""
+
+    def ask(self, text: str) -> Ask:
+        """Let a line come in."""
+
+
+class DirectSerial:
+    """The driver of one line device that is touched directly."""
+
+    def __init__(self, device: Device, contact: Contact) -> None:
+        self._device, self._profile = device, Profile(device)
+        self._contact = contact
+        self._lines: Lines = contact.wire
+        self._heard: asyncio.Future[None] | None = None
+
+    async def run(self, link: Link) -> None:
+        """One connection, until it is lost (DriverError)."""
+        profile, self._link = self._profile, link
+        patience_s = profile.line.timeout_s * (1 if isinstance(profile.endpoint, Tcp) else 4)
+        await reached(self._device, self._contact, patience_s)
+        link.up(await self._identify())
+        looks = [
+            _QuestionLook(question, every_ns, targets, profile.line, self._lines)
+            for (question, every_ns), targets in profile.questions().items()
+        ]
+        watchdog = None if profile.watchdog is None else (profile.watchdog.every_ns, self._feed)
+        await Direct(self._device, link, self._contact, Plan(looks, self, patience_s, watchdog)).run()
+
+    def heard(self) -> None:
+        """The device did something: it may have answered."""
+        if self._heard is not None and not self._heard.done():
+            self._heard.set_result(None)
+
+    async def set(self, order: Write) -> Mapping[str, Value]:
+        """Write a signal and read it back."""
+        target = self._profile.targets.get(order.name)
+        if target is None or target.write is None:
+            raise OrderError(Outcome.NOT_SENT, f"{order.signal} cannot be written")
+        text = target.write.fill({"value": target.reading.raw(order.value)})
+        if target.ack is None:
+            self._tell(text)
+        else:
+            await self._ask(text, target.ack)
+        return await verify(target.reading, order.value, lambda: self._refresh(target))
+
+    async def call(self, order: Call) -> Mapping[str, Value]:
+        """Send a command; what its answer holds is the result."""
+        talk = self._profile.commands.get(order.name)
+        if talk is None:
+            raise OrderError(Outcome.NOT_SENT, f"there is no command {order.name!r}")
+        values = {**order.arguments, "token": order.token}
+        text = talk.text.fill(values)
+        if talk.reply is None:
+            self._tell(text)
+            return {}
+        answer = await self._ask(text, talk.reply.pattern(values), talk.within_s)
+        return {name: value_of(found) for name, found in answer.groupdict().items() if found is not None}
+
+    async def _identify(self) -> str:
+        if self._profile.identify is None:
+            return ""
+        ask, expectation = self._profile.identify
+        try:
+            answer = await self._ask(ask, ANYTHING)
+        except RefusalError as refusal:
+            raise WrongDevice(
+                f"{self._profile.id} is another device than expected: {refusal} ({ask}), wanted {expectation.text!r}"
+            ) from refusal
+        except SilenceError as silence:
+            raise DriverError(str(silence)) from silence
+        return expectation.check(self._profile.id, answer[0])
+
+    async def _refresh(self, target: Target) -> Sample:
+        assert target.read is not None
+        sample = sample_of(target, (await self._ask(target.read, target.reply))[0], self._link.now())
+        self._link.put([sample])
+        return sample
+
+    def _feed(self) -> None:
+        assert self._profile.watchdog is not None
+        self._lines.ask(self._profile.watchdog.ask)
+
+    def _tell(self, text: str) -> None:
+        self._lines.ask(text)
+        self._contact.settle()
+
+    async def _ask(self, text: str, pattern: re.Pattern[str], timeout_s: float = 0.0) -> re.Match[str]:
+        """The line of the answer that matches; RefusalError if the device says no, SilenceError if nothing comes."""
+        timeout_s = timeout_s or self._profile.line.timeout_s
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + timeout_s
+        ask = self._lines.ask(text)
+        self._contact.settle()
+        while True:
+            for line in _taken(ask):
+                if refusal := refusal_of(self._profile.line, line):
+                    raise RefusalError(refusal)
+                if match := pattern.fullmatch(line):
+                    return match
+            if loop.time() >= end_s:
+                raise SilenceError(f"no answer from {self._profile.id} within {timeout_s * 1e3:.0f} ms")
+            self._heard = loop.create_future()
+            await asyncio.wait((self._heard,), timeout=end_s - loop.time())
+
+
+class _QuestionLook:
+    """One question that is put again and again, and the points that its answer holds."""
+
+    def __init__(self, question: str, every_ns: int, targets: Sequence[Target], line: Line, lines: Lines) -> None:
+        self.every_ns = every_ns
+        self.signals = [target.reading.signal.id for target in targets]
+        self._question, self._targets, self._line, self._lines = question, targets, line, lines
+        self._ask: Ask | None = None
+        self._told = ""
+
+    def differs(self) -> bool:
+        """Nobody knows without asking."""
+        return True
+
+    def ask(self) -> None:
+        """Put it."""
+        self._ask = self._lines.ask(self._question)
+
+    def answer(self, now: int) -> Sequence[Sample]:
+        """The samples of an answer that is another than the last one."""
+        assert self._ask is not None
+        for text in _taken(self._ask):
+            refusal = refusal_of(self._line, text)
+            if not refusal and not self._targets[0].reply.fullmatch(text):
+                continue
+            if text == self._told:
+                return ()
+            self._told = text
+            if refusal:
+                return [target.reading.bad(refusal, now) for target in self._targets]
+            return [sample_of(target, text, now) for target in self._targets]
+        return ()
+
+
+def _taken(ask: Ask) -> list[str]:
+    replies, ask.replies = ask.replies, []
+    return replies

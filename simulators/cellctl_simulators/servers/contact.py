@@ -1,0 +1,48 @@
+"""A device without its wire: what drivers touch at the direct level."""
+
+from collections.abc import Callable
+
+from cellctl_simulators.wire import Wire
+
+
+class DeviceContact:
+    """Stands where a server would: it can be cut and put back, and tells who watches that the device did something."""
+
+    at = ""
+
+    def __init__(self, wire: Wire, settle: Callable[[], None], busy: Callable[[], bool]) -> None:
+        self.wire, self.settle, self._busy = wire, settle, busy
+        self.trouble = "cut"
+        self._watching: dict[Callable[[], None], None] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether the device will go on by itself."""
+        return self._busy()
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Have `changed` called when the device did something; ends by what it gives."""
+        self._watching[changed] = None
+        return lambda: self._watching.pop(changed, None)
+
+    def suffer(self, trouble: str) -> None:
+        """Let something be wrong between driver and device, or nothing any more."""
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self.refresh()
+
+    async def start(self) -> None:
+        """Let drivers in."""
+        self.suffer("")
+
+    async def stop(self) -> None:
+        """Cut the connection."""
+        self.suffer("cut")
+
+    def refresh(self) -> None:
+        """Tell that the device did something."""
+        for changed in tuple(self._watching):
+            changed()
+
+    async def aclose(self) -> None:
+        """There is no address."""
