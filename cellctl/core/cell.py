@@ -6,7 +6,7 @@ something; `view.py` tells what people and other systems are shown.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import Protocol, assert_never
 
 from cellctl.core.alarm import Alarms
@@ -96,7 +96,7 @@ class Cell:
         self.outbox.now = self.image.now_ns = now
         for each in inputs:
             self._take(each)
-        if now >= self._sweep_at:
+        if now >= self._swept_ns + SWEEP_NS and now > self.image.stale_at:
             self._changed.update(self.image.expire(now))
             self._swept_ns = now
         self._watch()
@@ -110,26 +110,33 @@ class Cell:
     @property
     def wake_at(self) -> int:
         """When the cell wants to be stepped even if nothing happens (ns UTC)."""
+        due_at, sweep_at = self.due_at, max(self._swept_ns + SWEEP_NS, self.image.stale_at + 1)
+        return sweep_at if due_at is None else min(due_at, sweep_at)
+
+    @property
+    def due_at(self) -> int | None:
+        """When time alone may let something go on (ns UTC)."""
         runs = [*self.production.runs, *self.operation.runs]
         rooms: list[_Timed] = [self.interlocks, self.alarms, self.operation, *runs]
         if self.changeover is not None:
             rooms.append(self.changeover)
-        return min(at for at in (self._sweep_at, *(room.wake_at for room in rooms)) if at is not None)
+        return min((at for room in rooms if (at := room.wake_at) is not None), default=None)
 
     def awaits(self, happened: Input) -> bool:
         """Whether something may come of it now; a reading that nobody waits for can be taken with the next step."""
         match happened:
             case Samples(samples):
-                awaited = self._waited_for()
+                awaited = self.awaited
                 return any(sample.signal in awaited for sample in samples)
             case Alive(device, signals=None):
-                return device in self._waited_for()
+                return device in self.awaited
             case Alive(signals=signals):
-                return signals is not None and not self._waited_for().isdisjoint(signals)
+                return signals is not None and not self.awaited.isdisjoint(signals)
             case _:
                 return True
 
-    def _waited_for(self) -> set[str]:
+    @property
+    def awaited(self) -> Set[str]:
         """The signals that somebody waits for, and their devices."""
         if self._awaited is None:
             self._awaited = set(self._always)
@@ -139,10 +146,6 @@ class Cell:
                 self._awaited.update(self.changeover.awaited)
             self._awaited.update({name.partition(".")[0] for name in self._awaited})
         return self._awaited
-
-    @property
-    def _sweep_at(self) -> int:
-        return max(self._swept_ns + SWEEP_NS, self.image.stale_at + 1)
 
     @property
     def state(self) -> State:

@@ -27,6 +27,11 @@ class Outbox:
         self._token = token % TOKENS
         self._reserved = 0
 
+    @property
+    def orders(self) -> int:
+        """How many orders were ever given."""
+        return self._order_id
+
     def take(self) -> list[Effect]:
         """All effects since the last call, oldest first."""
         effects, self._effects = self._effects, []

@@ -26,6 +26,10 @@ class Simulation(Protocol):
     world: Any
     addresses: Mapping[str, str]
 
+    @property
+    def due(self) -> Mapping[str, int]:
+        """The devices that will go on by themselves, and when (ns of the world's time)."""
+
     async def __aenter__(self) -> "Simulation": ...
 
     async def __aexit__(

@@ -153,7 +153,8 @@ class Control:
 
     def __init__(self, model: Model, journal: Journal, outside: Outside) -> None:
         equipment, state, log = model.equipment, outside.state, outside.log
-        self._log, self._journal, self._clock, self._witness = log, journal, outside.clock, outside.witness
+        self.journal = journal
+        self._log, self._clock, self._witness = log, outside.clock, outside.witness
         self._begin = _beginning(Records(state))
         self.cell = Cell(equipment, state=self._begin.state, token=self._begin.token)
         self._turns = Turns(self._clock, self._turn, self._fail)
@@ -186,7 +187,7 @@ class Control:
     async def run(self, children: Sequence[Child], ready: Callable[[], None]) -> None:
         """Until `stop`, or until the cell or its journal fails: then what failed is raised."""
         asyncio.get_running_loop().set_exception_handler(self._unexpected)
-        self._journal.start(
+        self.journal.start(
             committed=self._committed, failing=self._failing, idle=self._history.work, end=self._history.close
         )
         self._write(Entry(START, {"state": self._begin.state.title, "clean": self._begin.clean}))
@@ -228,7 +229,7 @@ class Control:
         self._witness(now, inputs, effects)
         entries = [effect for effect in effects if isinstance(effect, Entry)]
         try:
-            sequence = self._journal.append(now, entries)
+            sequence = self.journal.append(now, entries)
         except JournalError:
             self._gate.put(effects, NEVER)
             raise
@@ -255,7 +256,7 @@ class Control:
     # --- journal and clock ------------------------------------------------------------------------------------
 
     def _write(self, entry: Entry) -> None:
-        self._journal.append(self._clock.now(), [entry])
+        self.journal.append(self._clock.now(), [entry])
 
     def _committed(self, sequence: int) -> None:
         self._asked.clear()
@@ -269,7 +270,7 @@ class Control:
         """Look after the disk and the computer's clock."""
         while True:
             await asyncio.sleep(LOOK_S)
-            if self._journal.waiting_s > SLOW_DISK_S:
+            if self.journal.waiting_s > SLOW_DISK_S:
                 self._ask_once(Command.HOLD, "the disk is too slow")
             if step_ns := self._clock.step_ns():
                 self._log.warning("the clock of the computer was set", step_s=step_ns / 1e9)

@@ -47,10 +47,10 @@ class VirtualDisk(Disk):
 
 
 class LoopWriter:
-    """Writes as the journal's thread does, but as callbacks of the loop."""
+    """Writes as the journal's thread does, but as callbacks of the loop. `kept` is told each row that is on disk."""
 
-    def __init__(self, ledger: Ledger, disk: VirtualDisk) -> None:
-        self._ledger, self._disk = ledger, disk
+    def __init__(self, ledger: Ledger, disk: VirtualDisk, kept: Callable[[Row], None] = lambda row: None) -> None:
+        self._ledger, self._disk, self._told_kept = ledger, disk, kept
         self._rows: list[Row] = []
         self._kept: list[Row] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -112,6 +112,8 @@ class LoopWriter:
         last = self._rows[-1].sequence
         self._disk.before(last)
         self._kept += self._rows
+        for row in self._rows:
+            self._told_kept(row)
         self._rows.clear()
         if len(self._kept) >= _PORTION:
             self.flush()

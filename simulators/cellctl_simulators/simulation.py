@@ -124,6 +124,11 @@ class Simulation:
         self._due_s = self._timer = None
         self._advance()
 
+    @property
+    def due(self) -> Mapping[str, int]:
+        """The devices that will go on by themselves, and when (ns of the world's time)."""
+        return self.world.due
+
     def set(self, name: str, value: Value) -> None:
         """Set an input of the world, such as ``plc.guard_closed``; ValueError with a hint."""
         self.settle()
@@ -165,7 +170,7 @@ class Simulation:
     def _server(self, id: str, address: SplitResult) -> Stream:
         settle = partial(self.settle, id)
         if self._direct:
-            return DeviceContact(self.world.models[id].wire, settle, partial(self.world.is_busy, id))
+            return DeviceContact(self.world.models[id].wire, settle, lambda: id in self.world.due)
         match address.scheme, self.world.models[id].wire:
             case "modbus" | "modbus+rtu", Registers() as registers:
                 from cellctl_simulators.servers.modbus import ANY_UNIT, ModbusSession

@@ -101,9 +101,10 @@ class World:
         self.__settle(max(now_ns, self.now_ns))
         return self.__next_ns
 
-    def is_busy(self, device: str) -> bool:
-        """Whether the device will do something by itself."""
-        return device in self.__due_ns
+    @property
+    def due(self) -> Mapping[str, int]:
+        """The devices that will do something by themselves, and when."""
+        return self.__due_ns
 
     def updated(self) -> set[str]:
         """The devices that were updated since this was last asked: what they show may be new."""

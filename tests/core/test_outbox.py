@@ -24,6 +24,7 @@ def test_effects_come_in_the_order_of_the_decisions_and_once() -> None:
         Call(2, "robot", "goto", 1030, {"point": 2}, 7, CommandClass.PULSE),
     ]
     assert outbox.take() == []
+    assert outbox.orders == 2
 
 
 def test_what_leads_to_the_safe_side_goes_in_the_stop_lane_whatever_its_class() -> None:

@@ -9,6 +9,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from cellctl.testing.virtual.transport import MemorySocket, MemoryTransport, joi
 
 Factory = Callable[[], asyncio.BaseProtocol]
 Address = tuple[str, int] | str
+
+#: Who makes connections: a name by which all of them can be cut off at once. A task has that of who created it.
+HOST: ContextVar[str] = ContextVar("host", default="")
 
 #: What a packet takes from one end of the computer to the other, and through a quick switch.
 LATENCY_NS = 200_000
@@ -72,6 +76,7 @@ class Net:
         self.loop = loop
         self.latency_ns = latency_ns
         self.listening: dict[Address, Listener] = {}
+        self._ends: dict[str, list[MemoryTransport]] = {}
         self._port = _PORT_FIRST
         self._client_port = _CLIENT_PORT_FIRST
 
@@ -107,9 +112,20 @@ class Net:
         client = ("127.0.0.1", self._client_port) if isinstance(where, tuple) else ""
         protocol = factory()
         near, far = joined(self.loop, MemorySocket(client, where), MemorySocket(where, client), self.latency_ns)
+        self._belongs(near)
         far.begin(listener.factory())
         near.begin(protocol)
         return near, protocol
+
+    def power_off(self, host: str) -> None:
+        """Whoever made connections as `host` is gone: they are reset, and nothing more leaves; who listens is not."""
+        for end in self._ends.pop(host, ()):
+            end.abort()
+
+    def _belongs(self, near: MemoryTransport) -> None:
+        ends = self._ends.setdefault(HOST.get(), [])
+        ends[:] = [end for end in ends if not end.is_closing()]
+        ends.append(near)
 
     def resolve(self, host: Any, port: Any) -> list[tuple[Any, ...]]:
         """As `getaddrinfo` tells it."""
@@ -138,6 +154,7 @@ class Net:
         near, far = joined(self.loop, None, None, 0, round(character_s * 1e9))
         protocol = factory()
         listener.user = near
+        self._belongs(near)
         far.begin(listener.factory())
         near.begin(protocol)
         return near, protocol

@@ -91,6 +91,7 @@ class Direct:
         try:
             self._feed()
             self._look(self._watched)
+            self._arm()
             self._changed()
             while True:
                 order = await self._link.order()

@@ -10,7 +10,7 @@ async def load_module(c):
     c.record("code", fed.code)
 
 
-@phase(station="weld", uses=("robot", "grip", "plc"))
+@phase(station="weld", uses=("robot", "grip", "plc"), always=True)
 async def place_module(c):
     """Carry the module from the load nest into the weld fixture and clamp it."""
     await carry(c, "load_nest", "weld_nest")
@@ -37,7 +37,7 @@ async def weld_busbars(
                     break
 
 
-@phase(station="test", uses=("robot", "grip", "plc"))
+@phase(station="test", uses=("robot", "grip", "plc"), always=True)
 async def move_to_test(c):
     """Carry the welded module from the fixture to the test nest."""
     await c.plc.clamp.off()

@@ -1,0 +1,319 @@
+"""A cell on a bench: the real control, its real journal and drivers, and simulated devices, all in virtual time.
+
+Two levels. *wire*: the drivers speak their real protocols, through the real stacks of both ends, over a network in
+memory. *direct*: the drivers touch the devices; everything else is the same, and it is much quicker. The rule kept
+here: the cell that is tested is the cell that runs; only the far end of the wire and the clock are others.
+"""
+
+import asyncio
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from cellctl.core.messages import Action, Call, Effect, Entry, Input, Operate, Order, Receipt, Refused, Request, Write
+from cellctl.core.packml import Command
+from cellctl.core.signal import Sample
+from cellctl.core.view import View, view_of
+from cellctl.driver import DriverFactory
+from cellctl.model import CellModel, Simulation, direct_driver_for, driver_for, simulators
+from cellctl.records import Records, Written
+from cellctl.runtime.clock import Clock
+from cellctl.runtime.control import Control, Outside
+from cellctl.runtime.journal import Journal
+from cellctl.runtime.ledger import Row
+from cellctl.testing import report
+from cellctl.testing.disk import LoopWriter, VirtualDisk, opened
+from cellctl.testing.log import Lines
+from cellctl.testing.names import command_of, known
+from cellctl.testing.virtual import VirtualLoop
+from cellctl.testing.virtual.net import HOST
+
+Level = Literal["direct", "wire"]
+
+#: The name of the control process in the network in memory.
+CONTROL = "control"
+
+#: Orders and turns kept for assertions and reports.
+ORDERS_KEPT = 100_000
+
+#: So many commits are waited for before somebody looks at the journal.
+_COMMITS_MAX = 5
+
+#: How long (virtual time) the devices may take until all of them are connected.
+CONNECT_S = 60.0
+
+
+class NotAccepted(AssertionError):  # noqa: N818 - what is the case
+    """The cell refused what the operator of a test did, and the test did not expect it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a bench is made of: the cell, the level, the seed of all that is random, and the state folder."""
+
+    model: CellModel
+    folder: Path
+    level: Level = "direct"
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the journal says has become of a job: its parts, how they ended, and whether it is worked off."""
+
+    parts: list[str] = field(default_factory=list)
+    results: Counter[str] = field(default_factory=Counter)
+    done: bool = False
+
+
+class Bench:
+    """One cell under test, and all that a test asks of it. Belongs to a running `VirtualLoop`.
+
+    `witnesses` are shown every turn: its time, what happened, and what was decided.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop, VirtualLoop):
+            raise TypeError("a bench belongs to a VirtualLoop")
+        self.setup, self.loop = setup, loop
+        self.disk = VirtualDisk()
+        self.log = Lines(self.time_s)
+        self.records = Records(setup.folder)
+        self.orders: deque[tuple[float, Order]] = deque(maxlen=ORDERS_KEPT)
+        self.witnesses: list[Callable[[int, Sequence[Input], Sequence[Effect]], None]] = [self._see]
+        self.by = "operator"
+        self._begin_s = loop.time()
+        self._simulation: Simulation | None = None
+        self._control: Control | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._writer: LoopWriter | None = None
+        self.due = 0  # faults that are still to come or to end
+        self.answers: list[Any] = []  # what the cell says to the operator
+        self.tallies: defaultdict[str, Tally] = defaultdict(Tally)  # by job
+        self._requests = 0
+        self._turned: list[asyncio.Future[None]] = []
+        self._stack = AsyncExitStack()
+
+    # --- the run ----------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> "Bench":
+        setup, direct = self.setup, self.setup.level == "direct"
+        simulation = simulators().simulation(setup.model, seed=setup.seed, direct=direct)
+        self._simulation = await self._stack.enter_async_context(simulation)
+        try:
+            await self.power_on()
+            await self.wait_until(lambda: not self.control.cell.missing, CONNECT_S, "all devices are connected")
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            await self.shut_down()
+        finally:
+            await self._stack.aclose()
+
+    async def power_on(self) -> None:
+        """Start control, as after a boot."""
+        setup = self.setup
+        ledger = opened(setup.folder)
+        self.disk.kill = self._die
+        journal = Journal(ledger, self._make_writer, monotonic_ns=self.loop.monotonic_ns)
+        clock = Clock(self.loop.monotonic_ns, self.loop.utc_ns)
+        outside = Outside(setup.folder, self.log.log, self._driver, clock, self._witness)
+        self._control = Control(setup.model.simulated(self.simulation.addresses), journal, outside)
+        ready = asyncio.Event()
+        HOST.set(CONTROL)
+        try:
+            self._running = asyncio.create_task(self._control.run((), ready.set), name=CONTROL)
+        finally:
+            HOST.set("")
+        waiting = asyncio.create_task(ready.wait())
+        await asyncio.wait((waiting, self._running), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self._running.done():
+            self._running.result()
+        await self.written()
+
+    async def shut_down(self) -> None:
+        """End control in order, as SIGTERM does; what failed in it is raised."""
+        control, running, self._control, self._running = self._control, self._running, None, None
+        if control is None or running is None:
+            return
+        control.stop()
+        await asyncio.wait((running,))
+        assert self._writer is not None
+        await self._writer.close(5.0)
+        running.result()
+
+    async def kill(self) -> None:
+        """End control as `kill -9` does: nothing more is written, nothing more leaves, nothing is told."""
+        self._die()
+        running, self._control, self._running = self._running, None, None
+        if running is not None:
+            running.cancel()
+            await asyncio.wait((running,))
+
+    @property
+    def alive(self) -> bool:
+        """Whether control runs."""
+        return self._control is not None and self._writer is not None and self._writer.alive
+
+    def _die(self) -> None:
+        """The process is gone, in this moment; its tasks are cleared away later."""
+        if self._writer is not None:
+            self._writer.die()
+        self.loop.net.power_off(CONTROL)
+
+    def _make_writer(self, ledger: Any) -> LoopWriter:
+        self._writer = LoopWriter(ledger, self.disk, self._count)
+        return self._writer
+
+    def _driver(self, protocol: str) -> DriverFactory:
+        if self.setup.level == "wire":
+            return driver_for(protocol)
+        return partial(self._direct, direct_driver_for(protocol))
+
+    def _direct(self, factory: Any, device: Any) -> Any:
+        return factory(device, self.simulation.contact(device.id))
+
+    # --- what it is like --------------------------------------------------------------------------------------
+
+    @property
+    def control(self) -> Control:
+        """The running control; NotAccepted if it was killed."""
+        if self._control is None:
+            raise NotAccepted("control does not run: it was killed, or shut down")
+        return self._control
+
+    @property
+    def simulation(self) -> Simulation:
+        """The simulated devices."""
+        assert self._simulation is not None
+        return self._simulation
+
+    def time_s(self) -> float:
+        """Virtual seconds since the bench was set up."""
+        return self.loop.time() - self._begin_s
+
+    @property
+    def state(self) -> str:
+        """The PackML state, by its name."""
+        return self.control.cell.state.title
+
+    @property
+    def view(self) -> View:
+        """The cell as people see it."""
+        return view_of(self.control.cell)
+
+    def signal(self, name: str) -> Sample:
+        """The last sample of a signal; UnknownName if there is none of that name."""
+        return self.control.cell.image.read(known("signal", name, self.setup.model.equipment.signals))
+
+    def entries(self, kind: str | None = None) -> list[Written]:
+        """The entries of the journal, oldest first; only of `kind` if it is given."""
+        self.flush()
+        return self.records.entries(kind=kind, limit=10_000_000)
+
+    def told(self, entries: int = 5) -> str:
+        """What a person needs to know to see why it does not go on: state, causes, waits, and the last entries."""
+        return report.told(self, entries)
+
+    def flush(self) -> None:
+        """Bring the journal's file up to date, before somebody reads it."""
+        if self._writer is not None and self._writer.alive:
+            self._writer.flush()
+
+    # --- what is asked of it ----------------------------------------------------------------------------------
+
+    async def submit(self, action: Action) -> Receipt | Refused:
+        """Ask for something; the answer of the cell."""
+        self._requests += 1
+        return await self.control.submit(Request(f"test-{self._requests}", action, self.by, "test"))
+
+    async def do(self, action: Action) -> Receipt:
+        """Ask for something that must be accepted; NotAccepted if it is not."""
+        answer = await self.submit(action)
+        if isinstance(answer, Refused):
+            raise NotAccepted(f"{_told(action)} was refused: {answer.reason}")
+        return answer
+
+    async def fire(self, command: Command | str) -> Receipt:
+        """A PackML command that must be accepted."""
+        return await self.do(Operate(command if isinstance(command, Command) else command_of(command)))
+
+    def check_operator(self) -> None:
+        """NotAccepted if something that the operator did was refused, and the test has not looked at it."""
+        answers, self.answers = self.answers, []
+        for answer in answers:
+            if answer.refusal and not answer.seen:
+                raise NotAccepted(answer.refusal)
+            if not answer.seen and not answer.done:
+                self.answers.append(answer)
+
+    # --- waiting ----------------------------------------------------------------------------------------------
+
+    async def wait_until(self, fulfilled: Callable[[], object], limit_s: float, what: str) -> None:
+        """Wait, turn by turn, until `fulfilled()`; AssertionError after `limit_s`."""
+        end_s = self.loop.time() + limit_s
+        while not fulfilled():
+            left_s = end_s - self.loop.time()
+            if left_s <= 0:
+                raise AssertionError(f"not within {limit_s:g} s: {what}")
+            await self.next_turn(min(left_s, 0.1))
+
+    async def written(self) -> None:
+        """Until all that was decided so far is on disk, or the disk has had its time for it."""
+        sequence, tries = self.control.journal.sequence, 0
+        while self.alive and self.control.journal.committed < sequence and tries < _COMMITS_MAX:
+            await asyncio.sleep(self.disk.commit_s)
+            tries += 1
+
+    async def next_turn(self, limit_s: float) -> None:
+        """Until the cell has taken a turn, or so much time has passed."""
+        turned: asyncio.Future[None] = self.loop.create_future()
+        timer = self.loop.call_later(limit_s, _set, turned)
+        self._turned.append(turned)
+        try:
+            await turned
+        finally:
+            timer.cancel()
+
+    def _witness(self, now: int, inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
+        if self.alive:
+            for witness in self.witnesses:
+                witness(now, inputs, effects)
+        turned, self._turned = self._turned, []
+        for each in turned:
+            _set(each)
+
+    def _see(self, now: int, inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
+        at_s = self.time_s()
+        for effect in effects:
+            if isinstance(effect, Write | Call):
+                self.orders.append((at_s, effect))
+
+    def _count(self, row: Row) -> None:
+        """An entry is on disk."""
+        match row.entry:
+            case Entry("part", data):
+                self.tallies[str(data["job"])].parts.append(str(data["part"]))
+            case Entry("part.done", data):
+                self.tallies[str(data["job"])].results[str(data["result"])] += 1
+            case Entry("job.done", data):
+                self.tallies[str(data["job"])].done = True
+
+
+def _set(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _told(action: Action) -> str:
+    return action.command.title if isinstance(action, Operate) else type(action).__name__

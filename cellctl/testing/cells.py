@@ -1,0 +1,26 @@
+"""The cells that are tested: checked once, and again only when one of their files is another.
+
+The rule kept here: files that are wrong fail the test with what `cellctl check` would say, and nothing runs.
+"""
+
+from pathlib import Path
+
+from cellctl.model import CellModel, FilesInvalid, find_cell, load
+
+_checked: dict[Path, tuple[float, CellModel]] = {}
+
+
+class CellInvalid(Exception):  # noqa: N818 - what is the case
+    """The files of the cell are wrong: every problem with its place, as `cellctl check` tells it."""
+
+
+def cell_model(name_or_path: Path | str) -> CellModel:
+    """The model of a cell, by its folder, a file in it, or its name if it is bundled; CellInvalid if it is wrong."""
+    try:
+        folder = find_cell(name_or_path)
+        newest = max(path.stat().st_mtime for path in folder.rglob("*") if path.is_file())
+        if folder not in _checked or _checked[folder][0] != newest:
+            _checked[folder] = newest, load(folder)
+        return _checked[folder][1]
+    except FilesInvalid as invalid:
+        raise CellInvalid("\n".join(str(problem) for problem in invalid.problems)) from invalid
