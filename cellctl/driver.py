@@ -126,11 +126,13 @@ class Contact(Protocol):
     """A simulated device as it is without its wire: what a driver touches at the direct level of a test.
 
     `wire` is what the device shows, in the words of its protocol: registers, text lines or nodes. `trouble` says what
-    is wrong between driver and device: nothing (""), no answers ("silent"), or no connection ("cut").
+    is wrong between driver and device: nothing (""), answers that are lost ("mute"), nothing that passes ("silent"), or
+    no connection ("cut"); `delay_s` is how much longer everything takes.
     """
 
     wire: Any
     trouble: str
+    delay_s: float
 
     @property
     def busy(self) -> bool:

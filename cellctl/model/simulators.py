@@ -3,7 +3,7 @@
 The rule kept here: nobody names them. What they are asked for stands in the two protocols.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 
 from cellctl.core.signal import Value
 from cellctl.driver import Contact
+from cellctl.faults import Fault
 from cellctl.model.cell_model import CellModel
 
 GROUP = "cellctl.simulators"
@@ -48,6 +49,10 @@ class Simulation(Protocol):
     def settle(self, *devices: str) -> None:
         """Bring the world to the present, these devices (none named: all) with it."""
 
+    @property
+    def faults(self) -> "SimulatedFaults":
+        """What goes wrong on purpose."""
+
     def contact(self, device: str) -> Contact:
         """The device without its wire, in a simulation that is `direct`."""
 
@@ -56,6 +61,23 @@ class Simulation(Protocol):
 
     async def start_server(self, device: str) -> None:
         """Put the device back, at the same address."""
+
+
+class SimulatedFaults(Protocol):
+    """The faults of a simulation."""
+
+    @property
+    def numbers(self) -> Set[int]:
+        """The numbers of those that have begun and not ended."""
+
+    def check(self, fault: Fault) -> None:
+        """FaultError, with what was meant, for a fault that this simulation cannot have."""
+
+    async def begin(self, fault: Fault) -> int:
+        """Let it happen; its number. FaultError for a fault that this simulation cannot have."""
+
+    async def end(self, number: int | None = None) -> None:
+        """End one fault, or all; FaultError for a number that is not running."""
 
 
 class Simulators(Protocol):

@@ -92,7 +92,7 @@ class Bench:
         self._control: Control | None = None
         self._running: asyncio.Task[None] | None = None
         self._writer: LoopWriter | None = None
-        self.due = 0  # faults that are still to come or to end
+        self.due = 0  # so much is still to happen
         self.answers: list[Any] = []  # what the cell says to the operator
         self.tallies: defaultdict[str, Tally] = defaultdict(Tally)  # by job
         self._requests = 0
@@ -182,6 +182,16 @@ class Bench:
 
     def _direct(self, factory: Any, device: Any) -> Any:
         return factory(device, self.simulation.contact(device.id))
+
+    def will_happen(self, in_s: float, what: Callable[[], None]) -> None:
+        """Do something later; until then the cell does not stand still for good."""
+        self.due += 1
+
+        def happen() -> None:
+            self.due -= 1
+            what()
+
+        self.loop.call_later(in_s, happen)
 
     # --- what it is like --------------------------------------------------------------------------------------
 

@@ -11,14 +11,16 @@ from cellctl.records import Records, Verdict, Written
 from cellctl.testing.assertions import Assertions
 from cellctl.testing.bench import Bench, Setup
 from cellctl.testing.clock import BenchClock
+from cellctl.testing.faults import BenchFaults
+from cellctl.testing.names import known
 from cellctl.testing.operator import Operator
 from cellctl.testing.truth import Truth
 from cellctl.testing.work import JobHandle, Work
 
 
 class CellOnBench(Assertions):
-    """`cell`: a running cell in virtual time. `bench` is what it runs on; `clock`, `operator`, `world` and `journal`
-    are the fixtures of the same names."""
+    """`cell`: a running cell in virtual time. `bench` is what it runs on; `clock`, `operator`, `world`,
+    `faults` and `journal` are the fixtures of the same names."""
 
     def __init__(self, bench: Bench) -> None:
         super().__init__(bench)
@@ -26,6 +28,7 @@ class CellOnBench(Assertions):
         self.clock = BenchClock(bench)
         self.operator = Operator(bench)
         self.world = Truth(bench)
+        self.faults = BenchFaults(bench)
         self.journal = BenchJournal(bench)
         self._work = Work(bench, self.operator)
 
@@ -51,9 +54,19 @@ class CellOnBench(Assertions):
         """What is asked of a person, in words."""
         return [question.text for question in self.view.questions]
 
+    @property
+    def signals(self) -> list[str]:
+        """The names of all signals."""
+        return sorted(self.bench.setup.model.equipment.signals)
+
     def signal(self, name: str) -> Sample:
         """The last sample of a signal, as the controller knows it."""
         return self.bench.signal(name)
+
+    def connected(self, device: str) -> bool:
+        """Whether the controller holds a device to be connected; UnknownName if there is none of that name."""
+        links = {each.id: each.link for each in self.view.devices}
+        return links[known("device", device, links)] == "connected"
 
     # --- what is asked of it ----------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ class VirtualDisk(Disk):
         self.full = False
         self.broken = False
         self.commit_s = COMMIT_S
+        self.last = 0  # entry on disk
         self.kill_at: int | None = None
         self.kill: Callable[[], None] = lambda: None
 
@@ -41,7 +42,12 @@ class VirtualDisk(Disk):
 
     def after(self, last: int) -> None:
         """The process dies if the entry it is to die at is on disk."""
-        if self.kill_at is not None and last >= self.kill_at:
+        self.last = last
+        self.look()
+
+    def look(self) -> None:
+        """Let the process die, if the entry at which it is to die is on disk."""
+        if self.kill_at is not None and self.last >= self.kill_at:
             self.kill_at = None
             self.kill()
 

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from cellctl.testing.bench import Setup
     from cellctl.testing.cell import BenchJournal, CellOnBench
     from cellctl.testing.clock import BenchClock
+    from cellctl.testing.faults import BenchFaults
     from cellctl.testing.operator import Operator
     from cellctl.testing.truth import Truth
 
-FIXTURES = ("cell", "clock", "operator", "world", "journal")
+FIXTURES = ("cell", "clock", "operator", "world", "faults", "journal")
 
 _MARK = (
     "cell(path=None, *, recipe=None, state='Stopped', seed=0, wire=False): a test of the cell in that folder (or of"
@@ -88,7 +89,7 @@ def _is_of_cell(item: pytest.Item) -> bool:
 def _is_ours(name: str, node: pytest.Item | pytest.Collector) -> bool:
     """Whether the fixture of that name is ours there: a project may have one of its own."""
     found = node.session._fixturemanager.getfixturedefs(name, node)  # noqa: SLF001 - there is no public way to ask
-    return bool(found) and found[-1].func.__module__ == __name__
+    return found is not None and found[-1:] != () and found[-1].func.__module__ == __name__
 
 
 # --- fixtures -----------------------------------------------------------------------------------------------------
@@ -130,6 +131,12 @@ def operator(cell: "CellOnBench") -> "Operator":
 def world(cell: "CellOnBench") -> "Truth":
     """The ground truth: where every part really is, and what was done to it."""
     return cell.world
+
+
+@pytest.fixture
+def faults(cell: "CellOnBench") -> "BenchFaults":
+    """What goes wrong on purpose: `faults.no_reply("laser", for_="30 s")`."""
+    return cell.faults
 
 
 @pytest.fixture

@@ -37,13 +37,15 @@ class Catalog:
 
     def build(self, names: Mapping[str, str], *, seed: int, speed: float) -> World:
         """The world with a model for each device (device id to model name); ValueError with a hint."""
-        return self.world({device: self._model(device, name, seed) for device, name in names.items()}, speed=speed)
+        models = {device: self.model(device, name, f"{seed}/{device}") for device, name in names.items()}
+        return self.world(models, speed=speed)
 
-    def _model(self, device: str, name: str, seed: int) -> Model:
+    def model(self, device: str, name: str, seed: str) -> Model:
+        """The model `name` for a device; ValueError with a hint."""
         factory = self.models.get(name)
         if factory is None:
             raise ValueError(f"device {device!r}: there is no model {name!r}{hint(name, self.models)}")
-        return factory(Random(f"{seed}/{device}"))
+        return factory(Random(seed))
 
 
 def _load(path: Path) -> ModuleType:

@@ -47,4 +47,4 @@ def simulation(
 
 def simulated(model: CellModel) -> dict[str, Simulated]:
     """The devices of a cell that have a model."""
-    return {id: Simulated(name, model.devices[id].address) for id, name in model.models.items()}
+    return {id: Simulated(name, model.devices[id].address, model.devices[id]) for id, name in model.models.items()}

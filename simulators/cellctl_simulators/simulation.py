@@ -7,19 +7,22 @@ and when something is due by itself. World time is the event loop's time since t
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from cellctl.driver import Contact, Value
+from cellctl.driver import Contact, Device, Value
 from cellctl_simulators.catalog import Catalog
+from cellctl_simulators.faults.desk import Faults
+from cellctl_simulators.faults.double import answer_of_double
+from cellctl_simulators.faults.mask import Mask
 from cellctl_simulators.servers.contact import DeviceContact
 from cellctl_simulators.servers.line import LineSession
 from cellctl_simulators.servers.streams import SessionFactory, Stream, serial_stream, tcp_stream
-from cellctl_simulators.wire import Lines, Nodes, Registers
+from cellctl_simulators.wire import Ask, Lines, Nodes, Registers
 from cellctl_simulators.world import hint
 
 #: Schemes of addresses that lead to a serial port.
@@ -28,10 +31,12 @@ TERMINALS = ("modbus+rtu", "serial")
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """A device to simulate: the name of its model, and the address of the real one as the cell file tells it."""
+    """A device to simulate: the name of its model, the address of the real one as the cell file tells it, and what its
+    driver is told (its signals and commands can be named in faults)."""
 
     model: str
     at: str
+    device: Device | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +71,15 @@ class Simulation:
         self.devices = {id: device for id, device in devices.items() if serve is None or id in serve}
         self.speed, self._direct = pace.speed, direct
         names = {id: device.model for id, device in devices.items()}
-        self.world = Catalog.of(folder).build(names, seed=pace.seed, speed=pace.speed)
+        self._catalog, self._seed = Catalog.of(folder), pace.seed
+        self.world = self._catalog.build(names, seed=pace.seed, speed=pace.speed)
+        described = {id: device.device or Device(id, "", device.at, {}) for id, device in self.devices.items()}
+        self.faults = Faults(self, described, pace.seed)
         self.addresses: dict[str, str] = {}
         self._servers: dict[str, Stream] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._due_s: float | None = None
+        self._restarts = 0
 
     async def __aenter__(self) -> "Simulation":
         loop = asyncio.get_running_loop()
@@ -107,8 +116,9 @@ class Simulation:
         loop = asyncio.get_running_loop()
         try:
             due_ns = self.world.advance(round((loop.time() - self._started_s) * self.speed * 1e9), devices)
-            for updated in self.world.updated():
-                if server := self._servers.get(updated):
+            updated = self.world.updated()
+            for id, server in self._servers.items():
+                if id in updated:
                     server.refresh()
         except Exception as error:
             self.failed.set_exception(error)
@@ -162,37 +172,111 @@ class Simulation:
         await server.start()
         self.settle()
 
+    def fitting(self, name: str, value: Value) -> Value:
+        """The value as an input of the world takes it; ValueError with a hint if it does not."""
+        return self.world.fitting(name, value)
+
+    # --- what the faults do -----------------------------------------------------------------------------------------
+
+    def mask_of(self, device: str) -> Mask:
+        """What clients are shown instead of the truth."""
+        wire = self.world.models[device].wire
+        if wire.mask is None:
+            wire.mask = Mask()
+            if isinstance(wire, Lines):
+                wire.double = partial(self._double, device)
+        return wire.mask
+
+    def suffer(self, device: str) -> None:
+        """The faults on the cable of a device are others; without a wire they are told to its contact."""
+        server = self._servers[device]
+        if isinstance(server, DeviceContact):
+            server.suffer(*self.faults.cables[device].without_wire())
+
+    def show(self, device: str) -> None:
+        """What a device shows is another."""
+        self.settle(device)
+        self._servers[device].refresh()
+
+    async def reset(self, device: str) -> None:
+        """Cut the connections of a device, once."""
+        self._servers[device].refresh()
+        await self._servers[device].cut()
+
+    def restart(self, device: str) -> None:
+        """Make the device as new: it has forgotten everything."""
+        old = self.world.models[device].wire
+        self._restarts += 1
+        seed = f"{self._seed}/{device}/{self._restarts}"
+        self.world.renew(device, self._catalog.model(device, self.devices[device].model, seed))
+        new = self.world.models[device].wire
+        new.mask = old.mask
+        server = self._servers[device]
+        if isinstance(server, DeviceContact):
+            server.wire = new
+        elif isinstance(new, Nodes):
+            server.rewire(new)  # type: ignore[attr-defined]
+        self.settle(device)
+
+    def _double(self, device: str, ask: Ask) -> None:
+        """Have a double answer in place of a device that is stuck."""
+        self.settle(device)
+        world, model = self.world, self.world.models[device]
+        inputs = {name: world.inputs[f"{device}.{name}"] for name in model.inputs} | {"speed": self.speed}
+        at_ns, replies = answer_of_double(model, ask.text, world.now_ns, inputs)
+        delay_s = (at_ns - world.now_ns) / 1e9 / self.speed
+        asyncio.get_running_loop().call_later(delay_s, self._double_replies, device, ask, replies)
+
+    def _double_replies(self, device: str, ask: Ask, replies: list[str]) -> None:
+        for reply in replies:
+            ask.reply(reply)
+        self._servers[device].refresh()
+
     def _served(self, device: str) -> Stream:
         if device not in self._servers:
             raise ValueError(f"no device {device!r} is simulated{hint(device, self._servers)}")
         return self._servers[device]
 
     def _server(self, id: str, address: SplitResult) -> Stream:
-        settle = partial(self.settle, id)
+        settle, cable, models = partial(self.settle, id), self.faults.cables[id], self.world.models
         if self._direct:
             return DeviceContact(self.world.models[id].wire, settle, lambda: id in self.world.due)
         match address.scheme, self.world.models[id].wire:
-            case "modbus" | "modbus+rtu", Registers() as registers:
+            case "modbus" | "modbus+rtu", Registers():
                 from cellctl_simulators.servers.modbus import ANY_UNIT, ModbusSession
 
                 unit = int(parse_qs(address.query).get("unit", [str(ANY_UNIT)])[0])
                 serial = address.scheme == "modbus+rtu"
-                return self._stream(
-                    id, address, lambda write: ModbusSession(write, registers, settle, unit=unit, serial=serial)
-                )
-            case "serial" | "tcp", Lines() as lines:
-                return self._stream(id, address, lambda write: LineSession(write, lines, settle))
+
+                def modbus(write: Callable[[bytes], None]) -> ModbusSession:
+                    registers = models[id].wire  # of the device as it is then: it may have been started anew
+                    assert isinstance(registers, Registers)
+                    return ModbusSession(write, registers, settle, unit=unit, serial=serial)
+
+                return self._stream(id, address, modbus)
+            case "serial" | "tcp", Lines():
+
+                def line(write: Callable[[bytes], None]) -> LineSession:
+                    lines = models[id].wire
+                    assert isinstance(lines, Lines)
+                    return LineSession(write, lines, settle)
+
+                return self._stream(id, address, line)
             case "opc.tcp", Nodes() as nodes:
                 from cellctl_simulators.servers.opcua import OpcUaServer
 
-                return OpcUaServer(nodes, settle)
+                return OpcUaServer(nodes, settle, cable)
             case scheme, wire:
                 raise ValueError(f"device {id!r}: its model speaks {type(wire).__name__.lower()}, not {scheme!r}")
 
     def _stream(self, id: str, address: SplitResult, session: SessionFactory) -> Stream:
-        return serial_stream(session, self.folder / id) if address.scheme in TERMINALS else tcp_stream(session)
+        cable = self.faults.cables[id]
+        if address.scheme in TERMINALS:
+            return serial_stream(session, cable, self.folder / id)
+        return tcp_stream(session, cable)
 
     async def _close(self) -> None:
+        await self.faults.aclose()
         if self._timer is not None:
             self._timer.cancel()
         for server in self._servers.values():

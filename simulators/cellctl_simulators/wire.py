@@ -4,12 +4,15 @@ The rule kept here: a wire holds what came in and what may be read, and knows no
 bytes on it, a model reads and fills it in `update`.
 """
 
+import re
 import struct
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from cellctl.driver import Unwilling, Value
+from cellctl_simulators.faults.mask import Mask
 
 #: Which table a Modbus function code works on.
 TABLES: Mapping[int, str] = {
@@ -19,6 +22,8 @@ TABLES: Mapping[int, str] = {
 
 #: Lines that came in and were never taken by a model; older ones are dropped, as in the buffer of a real device.
 ASKS_MAX = 64
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 #: Exception codes of Modbus.
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
@@ -54,6 +59,7 @@ class Registers:
         self.writable = writable
         self.functions = functions
         self.count_max = count_max
+        self.mask: Mask | None = None
 
     def read(self, function: int, address: int, count: int) -> list[int]:
         """The values of `count` addresses; raises ModbusError."""
@@ -61,7 +67,10 @@ class Registers:
         addresses = range(address, address + count)
         if any(each not in table for each in addresses):
             raise ModbusError(ILLEGAL_ADDRESS)
-        return [table[each] for each in addresses]
+        if (mask := self.mask) is None:
+            return [table[each] for each in addresses]
+        name = TABLES[function]
+        return [int(mask.shown((name, each), table[each])) & 0xFFFF for each in addresses]
 
     def write(self, function: int, address: int, values: Iterable[int]) -> None:
         """Set addresses from `address` on, all or none; raises ModbusError."""
@@ -69,6 +78,9 @@ class Registers:
         table = self._table(function, len(new))
         if any(each not in table or each not in self.writable for each in new):
             raise ModbusError(ILLEGAL_ADDRESS)
+        if self.mask is not None:
+            heard = {each: self.mask.taken((TABLES[function], each), value) for each, value in new.items()}
+            new = {each: int(value) for each, value in heard.items() if value is not None}
         table.update(new)
 
     def _table(self, function: int, count: int) -> dict[int, int]:
@@ -82,14 +94,15 @@ class Registers:
 
 @dataclass(slots=True)
 class Ask:
-    """One line that came in; `replies` are the lines that go back to the one who asked."""
+    """One line that came in; `replies` are the lines that go back to the one who asked, each through `shown`."""
 
     text: str
     replies: list[str] = field(default_factory=list)
+    shown: Callable[[str], str] = str
 
     def reply(self, text: str) -> None:
         """Send a line back, now or in a later update."""
-        self.replies.append(text)
+        self.replies.append(self.shown(text))
 
 
 class Lines:
@@ -97,13 +110,32 @@ class Lines:
 
     def __init__(self, *, end: str = "\r\n") -> None:
         self.end = end
+        self.mask: Mask | None = None
+        self.double: Callable[[Ask], None] = lambda ask: None  # answers in place of a device that is stuck
         self._asks: deque[Ask] = deque(maxlen=ASKS_MAX)
 
     def ask(self, text: str) -> Ask:
         """Let a line come in."""
         ask = Ask(text)
-        self._asks.append(ask)
+        if self.mask is None or self._heard(ask, self.mask):
+            self._asks.append(ask)
         return ask
+
+    def _heard(self, ask: Ask, mask: Mask) -> bool:
+        """Whether the device hears anything of a line, which then is as it hears it."""
+        ask.shown = partial(self._shown, mask, ask.text)
+        word, _, value = ask.text.partition(" ")
+        if word in mask.stuck:
+            self.double(ask)
+            return False
+        if word in mask.clamped and (number := _NUMBER.search(value)):
+            taken = mask.taken(word, float(number[0]))
+            ask.text = f"{word} {value.replace(number[0], f'{taken:g}', 1)}"
+        return True
+
+    @staticmethod
+    def _shown(mask: Mask, question: str, reply: str) -> str:
+        return str(mask.shown(question, reply))
 
     def take(self) -> tuple[Ask, ...]:
         """All lines that came in since the last take, oldest first."""
@@ -125,15 +157,21 @@ class Nodes:
     """The variables of an OPC UA device: string identifiers in one namespace."""
 
     def __init__(self, namespace: str, nodes: Mapping[str, Node]) -> None:
-        self.namespace = namespace
+        self.own_namespace = namespace
         self.nodes = nodes
         self.values: dict[str, Value] = {name: node.value for name, node in nodes.items()}
+        self.mask: Mask | None = None
+
+    @property
+    def namespace(self) -> str:
+        """The namespace as a client sees it."""
+        return "urn:stranger" if self.mask is not None and self.mask.strange else self.own_namespace
 
     def read(self, name: str) -> Value:
         """What a client reads; Unwilling if there is no such node."""
         if name not in self.nodes:
             raise Unwilling("BadNodeIdUnknown")
-        return self.values[name]
+        return self.values[name] if self.mask is None else self.mask.shown(name, self.values[name])
 
     def write(self, name: str, value: Value, type: str) -> None:
         """What a client writes, as a value of the built-in type `type`; Unwilling for what a server refuses."""
@@ -143,7 +181,9 @@ class Nodes:
             raise Unwilling("BadUserAccessDenied")
         if self.nodes[name].type != type:
             raise Unwilling("BadTypeMismatch")
-        self.values[name] = value
+        heard = value if self.mask is None else self.mask.taken(name, value)
+        if heard is not None:
+            self.values[name] = heard
 
     def __getitem__(self, name: str) -> Value:
         return self.values[name]

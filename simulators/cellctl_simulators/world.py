@@ -54,7 +54,7 @@ class World:
     """
 
     def __init__(self, models: Mapping[str, Model], *, speed: float = 1.0) -> None:
-        self.models = models
+        self.models = dict(models)
         self.speed = speed
         self.now_ns = 0
         self.outputs: dict[str, Value] = {}
@@ -101,6 +101,13 @@ class World:
         self.__settle(max(now_ns, self.now_ns))
         return self.__next_ns
 
+    def renew(self, device: str, model: Model) -> None:
+        """The device starts anew, as `model`: it has forgotten everything; its inputs are what they are."""
+        self.models[device] = model
+        self.__told[device].clear()
+        self.__due_ns.pop(device, None)
+        self.__open.add(device)
+
     @property
     def due(self) -> Mapping[str, int]:
         """The devices that will do something by themselves, and when."""
@@ -113,6 +120,11 @@ class World:
 
     def set(self, name: str, value: Value) -> None:
         """Set an input; ValueError with a hint for a name or a type that does not fit."""
+        self.inputs[name] = self.fitting(name, value)
+        self.__moved = True  # what follows from it is for `connect` to say
+
+    def fitting(self, name: str, value: Value) -> Value:
+        """The value as the input takes it; ValueError with a hint for a name or a type that does not fit."""
         if name not in self.inputs:
             raise ValueError(f"there is no input {name!r}{hint(name, self.inputs)}")
         kind = type(self.inputs[name])
@@ -120,8 +132,7 @@ class World:
             value = float(value)
         if type(value) is not kind:
             raise ValueError(f"{name} is of type {kind.__name__}, {value!r} is not")
-        self.inputs[name] = value
-        self.__moved = True  # what follows from it is for `connect` to say
+        return value
 
     def get(self, name: str) -> Value:
         """The present value of an input or output; ValueError with a hint for a name that is none."""

@@ -12,46 +12,35 @@ from cellctl.core.packml import Command
 DEVICES = ("plc", "robot", "grip", "laser", "eol", "meter")
 
 
-async def _lose_and_go_on(cell: Any, device: str, away_s: float) -> None:
+@pytest.mark.parametrize("away", ["1 s", "30 s"])
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.cell("battery-module", recipe="module-8s", state="Idle", wire=True)
+async def test_each_device_is_lost_and_comes_back(cell, clock, operator, world, faults, device, away):
     """Lose `device` in the middle of welding, and go on as an operator would once it is back."""
-    await cell.change_over("module-8s")
-    await cell.produce("J1", "module-8s", 1)
-    await cell.until(lambda: any(part["phases"] == ["weld_busbars"] for part in cell.view["parts"]), 30)
-    await asyncio.sleep(0.3)
-    await cell.sim.stop_server(device)
-    await cell.until(lambda: not cell.linked(device), 3)
-    assert all(not sample.good for name, sample in cell.link.signals.items() if name.startswith(f"{device}."))
-    assert any(cause["id"] == device for cause in cell.view["why"])
+    job = await cell.produce("module-8s", 1)
+    await clock.until(lambda: world.get("laser.shots") >= 3, limit="30 s")
+    gone = faults.unplug(device)
+    await clock.until(lambda: not cell.connected(device), limit="3 s")
+    assert not any(cell.signal(name).good for name in cell.signals if name.startswith(f"{device}."))
+    assert device in [cause.id for cause in cell.view.why]
     reached = {"plc": "Aborted", "meter": "Execute"}.get(device, "Held")
-    await cell.until(reached)
-    await asyncio.sleep(away_s)
-    assert cell.state == (reached if device != "meter" or away_s < 5 else "Completed")
-    await cell.sim.start_server(device)
-    await cell.until(lambda: cell.linked(device), 4)
-    if reached == "Held":
-        await cell.until(lambda: "unhold" in cell.view["commands"], 4)
-        await cell.do(Operate(Command.UNHOLD))
-    elif reached == "Aborted":
-        for command, state in ((Command.CLEAR, "Stopped"), (Command.RESET, "Idle"), (Command.START, "Execute")):
-            await cell.until(lambda command=command: command.name.lower() in cell.view["commands"], 4)
-            await cell.do(Operate(command))
-            await cell.until(state)
-    await cell.until("Completed", 60)
-    truth = cell.sim.truth()
+    await clock.until(reached, limit="3 s")
+    await clock.advance(away)
+    assert cell.state == (reached if device != "meter" or away == "1 s" else "Completed")
+    gone.end()
+    await clock.until(lambda: cell.connected(device), limit="6 s")
+    for press, state in {"Held": (("unhold", "Execute"),), "Aborted": _ANEW}.get(reached, ()):
+        await clock.until(lambda press=press: press in cell.view.commands, limit="4 s")
+        operator.press(press)
+        await clock.until(state, limit="20 s")
+    await clock.until("Completed", limit="60 s")
+    truth = world.truth()
     assert truth["violations"] == []
-    assert [part["welds"] for part in truth["parts"].values()] == [list(range(1, 17))]
-    assert (truth["good"], cell.view["good"]) == (1, 1)
+    assert world.welds("part-1") == list(range(1, 17))
+    assert (truth["good"], job.good) == (1, 1)
 
 
-@pytest.mark.parametrize("away_s", [1, 30])
-async def test_each_device_is_lost_and_comes_back(shop: Callable[..., Any], away_s: float) -> None:
-    async def one(device: str) -> None:
-        async with shop(device, speed=3) as cell:
-            await _lose_and_go_on(cell, device, away_s)
-
-    async with asyncio.TaskGroup() as group:  # six cells side by side
-        for device in DEVICES:
-            group.create_task(one(device))
+_ANEW = (("clear", "Stopped"), ("reset", "Idle"), ("start", "Execute"))
 
 
 async def test_a_shot_whose_answer_was_lost_is_not_fired_again(shop: Callable[..., Any]) -> None:

@@ -35,6 +35,7 @@ class Listener(asyncio.AbstractServer):
     def __init__(self, net: "Net", address: Address, factory: Factory) -> None:
         self.address, self.factory = address, factory
         self._net = net
+        self._closed = asyncio.Event()
         self.user: MemoryTransport | None = None  # who has the serial line open
 
     @property
@@ -64,9 +65,11 @@ class Listener(asyncio.AbstractServer):
         """Let nobody in any more; who is in stays."""
         if self.is_serving():
             del self._net.listening[self.address]
+            self._closed.set()
 
     async def wait_closed(self) -> None:
-        """Nothing is to be waited for."""
+        """Until it is closed; connections are not waited for."""
+        await self._closed.wait()
 
 
 class Net:

@@ -52,7 +52,7 @@ class DirectModbus:
 
     async def run(self, link: Link) -> None:
         """One connection, until it is lost (DriverError)."""
-        profile, self._link = self._profile, link
+        profile, self._link, self._registers = self._profile, link, self._contact.wire
         patience_s = profile.timeout_s * (4 if profile.rtu else 1)
         await reached(self._device, self._contact, patience_s)
         link.up(self._identify())

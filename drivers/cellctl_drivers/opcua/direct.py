@@ -36,7 +36,7 @@ class DirectOpcUa:
 
     async def run(self, link: Link) -> None:
         """One connection, until it is lost (DriverError)."""
-        profile, self._link = self._profile, link
+        profile, self._link, self._nodes = self._profile, link, self._contact.wire
         await reached(self._device, self._contact, profile.timeout_s)
         wanted = profile.identity
         if wanted and wanted != self._nodes.namespace:

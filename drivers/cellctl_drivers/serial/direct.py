@@ -38,7 +38,7 @@ class DirectSerial:
 
     async def run(self, link: Link) -> None:
         """One connection, until it is lost (DriverError)."""
-        profile, self._link = self._profile, link
+        profile, self._link, self._lines = self._profile, link, self._contact.wire
         patience_s = profile.line.timeout_s * (1 if isinstance(profile.endpoint, Tcp) else 4)
         await reached(self._device, self._contact, patience_s)
         link.up(await self._identify())

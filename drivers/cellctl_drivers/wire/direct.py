@@ -220,7 +220,7 @@ class _Through:
         return result
 
     async def _arrive(self) -> None:
-        await asyncio.sleep(_ORDER_S)
+        await asyncio.sleep(_ORDER_S + self._contact.delay_s)
         await self._pass("", "mute")
 
     async def _pass(self, *passable: str) -> None:

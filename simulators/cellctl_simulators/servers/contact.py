@@ -13,6 +13,8 @@ class DeviceContact:
     def __init__(self, wire: Wire, settle: Callable[[], None], busy: Callable[[], bool]) -> None:
         self.wire, self.settle, self._busy = wire, settle, busy
         self.trouble = "cut"
+        self.delay_s = 0.0
+        self._trouble, self._there = "", False
         self._watching: dict[Callable[[], None], None] = {}
 
     @property
@@ -25,19 +27,31 @@ class DeviceContact:
         self._watching[changed] = None
         return lambda: self._watching.pop(changed, None)
 
-    def suffer(self, trouble: str) -> None:
+    def suffer(self, trouble: str, delay_s: float = 0.0) -> None:
         """Let something be wrong between driver and device, or nothing any more."""
-        if trouble != self.trouble:
-            self.trouble = trouble
-            self.refresh()
+        self._trouble, self.delay_s = trouble, delay_s
+        self._tell()
 
     async def start(self) -> None:
         """Let drivers in."""
-        self.suffer("")
+        self._there = True
+        self._tell()
 
     async def stop(self) -> None:
         """Cut the connection."""
-        self.suffer("cut")
+        self._there = False
+        self._tell()
+
+    async def cut(self) -> None:
+        """Cut the connection, and let drivers in again."""
+        await self.stop()
+        await self.start()
+
+    def _tell(self) -> None:
+        trouble = self._trouble if self._there else "cut"
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self.refresh()
 
     def refresh(self) -> None:
         """Tell that the device did something."""

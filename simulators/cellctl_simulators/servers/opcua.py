@@ -16,8 +16,10 @@ from asyncua.server.internal_session import InternalSession
 from asyncua.server.server import Server
 from asyncua.server.standard_address_space import standard_address_space_services
 from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.object_ids import ObjectIds
 
 from cellctl.driver import Value
+from cellctl_simulators.faults.cable import Cable, CabledProtocol
 from cellctl_simulators.servers.streams import LOOPBACK, ReservedPort
 from cellctl_simulators.wire import Nodes
 
@@ -27,9 +29,11 @@ APPLICATION_URI = "urn:cellctl:simulator"
 class OpcUaServer:
     """One OPC UA device; its values are pushed to subscribers as the model changes them."""
 
-    def __init__(self, wire: Nodes, settle: Callable[[], None]) -> None:
+    def __init__(self, wire: Nodes, settle: Callable[[], None], cable: Cable) -> None:
         self._wire = wire
         self._settle = settle
+        self._cable = cable
+        self._namespace = wire.namespace
         self._port = ReservedPort()
         self._server: Server | None = None
         self._variables: dict[str, ua.NodeId] = {}
@@ -44,26 +48,54 @@ class OpcUaServer:
             self._server = await self._build()
             self._push = asyncio.create_task(self._push_news(), name="simulated opc ua values")
             await self._server.start()
+            await self._plug_cable(self._server)
         elif self._server.bserver is not None:
             await self._server.bserver.start()
+
+    async def _plug_cable(self, server: Server) -> None:
+        """Let all connections go through the cable: asyncua makes its protocols by a method of the server that listens.
+
+        That is made and started in one step, so it has to begin to listen once more.
+        """
+        listening = server.bserver
+        assert listening is not None
+        await listening.stop()
+        make = listening._make_protocol  # noqa: SLF001 - asyncua has no other place for it
+        listening._make_protocol = lambda: CabledProtocol(make(), self._cable)  # type: ignore[method-assign,assignment,return-value]  # noqa: SLF001
+        await listening.start()
 
     async def stop(self) -> None:
         """Cut the connections, forget the sessions, and refuse new ones."""
         if self._server is None or self._server.bserver is None:
             return
-        inner = self._server.iserver
-        assert isinstance(inner, _Inner)
-        for transport in tuple(inner.asyncio_transports):
+        await self.cut()
+        await self._server.bserver.stop()
+        await self._forget_sessions(self._server)
+
+    async def cut(self) -> None:
+        """Cut the connections and forget the sessions; new ones can be made."""
+        if self._server is None:
+            return
+        for transport in tuple(self._server.iserver.asyncio_transports):
             transport.abort()
         await asyncio.sleep(0)
-        await self._server.bserver.stop()
-        for session in tuple(inner.sessions):
+        await self._forget_sessions(self._server)
+
+    async def _forget_sessions(self, server: Server) -> None:
+        assert isinstance(server.iserver, _Inner)
+        for session in tuple(server.iserver.sessions):
             await session.close_session(True)
         await asyncio.sleep(0)
 
+    def rewire(self, wire: Nodes) -> None:
+        """The device has started anew, with these nodes."""
+        self._wire = wire
+        self._news.set()
+
     def refresh(self) -> None:
         """Have changed values pushed."""
-        if self._told != self._wire.values:
+        renamed = self._namespace != self._wire.namespace
+        if renamed or any(self._told[name] != self._wire.read(name) for name in self._told):
             self._news.set()
 
     async def aclose(self) -> None:
@@ -94,12 +126,21 @@ class OpcUaServer:
                 server.iserver.aspace.add_datachange_callback(variable.nodeid, AttributeIds.Value, self._writer(name))
         return server
 
+    async def _rename(self) -> None:
+        """The namespace has another name: the device is another one."""
+        assert self._server is not None
+        node = self._server.get_node(ua.NodeId(ua.Int32(ObjectIds.Server_NamespaceArray)))
+        names = [self._wire.namespace if name == self._namespace else name for name in await node.read_value()]
+        self._namespace = self._wire.namespace
+        await node.write_value(names)
+
     def _writer(self, name: str) -> Callable[[int, ua.DataValue], object]:
         async def written(_handle: int, data: ua.DataValue) -> None:
             if data.Value is None or data.Value.Value == self._told[name]:
                 return  # what the model says itself
             self._settle()
-            self._told[name] = self._wire[name] = data.Value.Value
+            self._told[name] = data.Value.Value
+            self._wire.write(name, data.Value.Value, self._wire.nodes[name].type)
             self._settle()
 
         return written
@@ -108,7 +149,10 @@ class OpcUaServer:
         while True:
             await self._news.wait()
             self._news.clear()
-            for name, value in tuple(self._wire.values.items()):
+            if self._namespace != self._wire.namespace:
+                await self._rename()
+            for name in self._wire.nodes:
+                value = self._wire.read(name)
                 if value != self._told[name]:
                     self._told[name] = value
                     kind = ua.VariantType[self._wire.nodes[name].type]

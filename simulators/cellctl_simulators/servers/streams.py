@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from cellctl_simulators.faults.cable import TO_CLIENT, TO_DEVICE, Cable, Strand
+
 LOOPBACK = "127.0.0.1"
 READ_BYTES = 4096
 
@@ -47,6 +49,9 @@ class Stream(Protocol):
 
     def refresh(self) -> None:
         """Let the sessions send what is new."""
+
+    async def cut(self) -> None:
+        """Cut the present connections; new ones can be made."""
 
     async def aclose(self) -> None:
         """Give the address back, after `stop`."""
@@ -83,27 +88,27 @@ class ReservedPort:
             self._socket.close()
 
 
-def tcp_stream(session: SessionFactory) -> Stream:
+def tcp_stream(session: SessionFactory, cable: Cable) -> Stream:
     """A listening port; every connection has a session of its own."""
     port = ReservedPort()
 
     async def listen(factory: Factory) -> asyncio.AbstractServer:
         return await asyncio.get_running_loop().create_server(factory, LOOPBACK, port.number)
 
-    return _Listening(f"{LOOPBACK}:{port.number}", session, listen, port.close)
+    return _Listening(f"{LOOPBACK}:{port.number}", (session, cable), listen, port.close)
 
 
-def serial_stream(session: SessionFactory, link: Path) -> Stream:
+def serial_stream(session: SessionFactory, cable: Cable, link: Path) -> Stream:
     """A serial port: a pseudo terminal behind `link`, or a line of the loop's own network with the name of it."""
     loop = asyncio.get_running_loop()
     if not isinstance(loop, OwnNetwork):
-        return PtyStream(session, link)
+        return PtyStream(session, cable, link)
     path = f"/dev/{link.name}"
 
     async def listen(factory: Factory) -> asyncio.AbstractServer:
         return await loop.create_serial_server(factory, path)
 
-    return _Listening(path, session, listen, lambda: None)
+    return _Listening(path, (session, cable), listen, lambda: None)
 
 
 class _Listening:
@@ -112,7 +117,7 @@ class _Listening:
     def __init__(
         self,
         at: str,
-        session: SessionFactory,
+        session: tuple[SessionFactory, Cable],
         listen: Callable[[Factory], Awaitable[asyncio.AbstractServer]],
         give_back: Callable[[], None],
     ) -> None:
@@ -123,7 +128,7 @@ class _Listening:
 
     async def start(self) -> None:
         """Listen."""
-        self._server = await self._listen(lambda: _Connection(self._session, self._connections))
+        self._server = await self._listen(lambda: _Connection(*self._session, self._connections))
 
     async def stop(self) -> None:
         """Refuse new connections and cut the present ones."""
@@ -131,10 +136,14 @@ class _Listening:
             return
         server, self._server = self._server, None
         server.close()
+        await self.cut()
+        await server.wait_closed()
+
+    async def cut(self) -> None:
+        """Cut the present connections; new ones can be made."""
         for connection in tuple(self._connections):
             connection.cut()
-        await server.wait_closed()
-        await asyncio.sleep(0)  # the sockets of the cut connections are closed in the next turn of the loop
+        await asyncio.sleep(0)  # their sockets are closed in the next turn of the loop
 
     def refresh(self) -> None:
         """Let the sessions send what is new."""
@@ -147,20 +156,24 @@ class _Listening:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, session: SessionFactory, connections: "dict[_Connection, None]") -> None:
-        self._factory = session
+    def __init__(self, session: SessionFactory, cable: Cable, connections: "dict[_Connection, None]") -> None:
+        self._factory, self._cable = session, cable
         self._connections = connections
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._session = self._factory(transport.write)
+        self._out = Strand(self._cable, TO_CLIENT, transport.write)
+        self._session = self._factory(self._out.send)
+        self._in = Strand(self._cable, TO_DEVICE, self._session.feed)
         self._connections[self] = None
 
     def data_received(self, data: bytes) -> None:
-        self._session.feed(data)
+        self._in.send(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._in.cut()
+        self._out.cut()
         self._connections.pop(self, None)
 
     def refresh(self) -> None:
@@ -173,8 +186,8 @@ class _Connection(asyncio.Protocol):
 class PtyStream:
     """A pseudo terminal; `link` leads to the end that a client opens, and is gone while the stream is stopped."""
 
-    def __init__(self, session: SessionFactory, link: Path) -> None:
-        self._factory = session
+    def __init__(self, session: SessionFactory, cable: Cable, link: Path) -> None:
+        self._factory, self._cable = session, cable
         self._session: Session | None = None
         self._ours = self._theirs = -1
         self._link = link
@@ -185,7 +198,9 @@ class PtyStream:
         self._ours, self._theirs = os.openpty()
         tty.setraw(self._theirs)
         os.set_blocking(self._ours, False)
-        self._session = self._factory(self._write)
+        self._out = Strand(self._cable, TO_CLIENT, self._write)
+        self._session = self._factory(self._out.send)
+        self._in = Strand(self._cable, TO_DEVICE, self._session.feed)
         asyncio.get_running_loop().add_reader(self._ours, self._read)
         self._link.symlink_to(os.ttyname(self._theirs))
 
@@ -195,9 +210,16 @@ class PtyStream:
             return
         self._link.unlink(missing_ok=True)
         self._session = None
+        self._in.cut()
+        self._out.cut()
         asyncio.get_running_loop().remove_reader(self._ours)
         os.close(self._theirs)
         os.close(self._ours)
+
+    async def cut(self) -> None:
+        """Hang up, and be there again."""
+        await self.stop()
+        await self.start()
 
     def refresh(self) -> None:
         """Let the session send what is new."""
@@ -208,12 +230,11 @@ class PtyStream:
         """Nothing is kept while the stream is stopped."""
 
     def _read(self) -> None:
-        assert self._session is not None
         # Our hold on the client's end keeps the terminal alive between two clients, but also the first one's
         # exclusive use of it (TIOCEXCL), which a real port gives up with the client.
         fcntl.ioctl(self._theirs, termios.TIOCNXCL)
         with contextlib.suppress(BlockingIOError):
-            self._session.feed(os.read(self._ours, READ_BYTES))
+            self._in.send(os.read(self._ours, READ_BYTES))
 
     def _write(self, data: bytes) -> None:
         """Send; what nobody reads is lost once the terminal is full, as on a line without handshake."""
