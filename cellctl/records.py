@@ -73,7 +73,7 @@ class Records:
     """The records in one state folder. Opens files only while reading; safe to keep, and to use from any thread."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def entries(self, *, after: int = 0, kind: str | None = None, limit: int = _PAGE) -> list[Written]:
         """Up to `limit` entries with a number above `after`, oldest first; only of `kind` if it is given."""
@@ -137,10 +137,10 @@ class Records:
             return [Written(sequence, time_ns, kind, json.loads(body)) for sequence, time_ns, kind, body in rows]
 
     def _journal(self) -> AbstractContextManager[sqlite3.Connection]:
-        return _reading(self._folder / JOURNAL_FILE, JOURNAL_VERSION)
+        return _reading(self.folder / JOURNAL_FILE, JOURNAL_VERSION)
 
     def _history(self) -> AbstractContextManager[sqlite3.Connection]:
-        return _reading(self._folder / HISTORY_FILE, HISTORY_VERSION)
+        return _reading(self.folder / HISTORY_FILE, HISTORY_VERSION)
 
 
 @contextmanager

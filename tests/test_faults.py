@@ -15,7 +15,8 @@ def test_a_fault_in_words() -> None:
     assert fault("frozen", "laser.window").devices == ("laser",)
     assert fault("clock_step", by="-2 h").options == {"by": -7_200_000_000_000}
     assert str(fault("loss", "laser", for_=3, share=0.5)) == "loss laser share=0.5 for 3 s"
-    assert str(fault("kill")) == "kill after=0"
+    assert str(fault("kill")) == "kill"
+    assert str(fault("delay", "laser", by="20 ms", jitter="1 s")) == "delay laser by=0.02 s jitter=1 s"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_every_kind_goes_out_and_comes_back() -> None:
         assert read(json.loads(json.dumps(whole.plain()))) == whole
 
 
-@pytest.mark.parametrize("told", [None, [], {}, {"kind": 3, "target": "", "for_ns": None, "options": {}}])
+@pytest.mark.parametrize("told", [None, [], {}, {"kind": 3, "target": "", "for": None, "options": {}}])
 def test_what_is_no_fault_is_refused(told: object) -> None:
     with pytest.raises(FaultError, match="is no fault"):
         read(told)
@@ -76,6 +77,6 @@ def test_what_is_no_fault_is_refused(told: object) -> None:
 
 def test_a_fault_from_outside_is_checked_as_any_other() -> None:
     with pytest.raises(FaultError, match="did you mean 'unplug'"):
-        read({"kind": "unplugg", "target": "laser", "for_ns": None, "options": {}})
+        read({"kind": "unplugg", "target": "laser", "for": None, "options": {}})
     with pytest.raises(FaultError, match="by of delay"):
-        read({"kind": "delay", "target": "laser", "for_ns": None, "options": {"by": "x y"}})
+        read({"kind": "delay", "target": "laser", "for": None, "options": {"by": "x y"}})

@@ -24,6 +24,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
     "Run": {
         "run": ("run", "run", "Run a cell, its web page and its API."),
         "sim": ("run", "sim", "Run only the simulated devices, on real ports."),
+        "fault": ("fault", "fault_group", "Let something go wrong on purpose, on simulated devices."),
     },
     "Operate": {
         "status": ("operate", "status", "What the cell is doing."),

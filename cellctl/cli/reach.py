@@ -37,8 +37,10 @@ from cellctl.core.messages import (
     StartChangeover,
 )
 from cellctl.core.wire import WireError, decode_answer, decode_line, decode_sample, encode_line, encode_request
+from cellctl.faults import Fault
+from cellctl.faults.door import FAULTS_SOCKET
 from cellctl.gateway.parts import Parts
-from cellctl.gateway.told import cell_told, unknown
+from cellctl.gateway.told import NOT_ON_TRIAL, cell_told, sentence, unknown
 from cellctl.records import JOURNAL_FILE, STATE_FOLDER, Records, RecordsError
 
 SOCKET = "control.sock"
@@ -68,6 +70,15 @@ class Reach(Protocol):
 
     def submit(self, action: Action) -> str:
         """Ask for something; what the receipt says. Failure REFUSED if the cell does not want."""
+
+    def begin_fault(self, fault: Fault) -> int:
+        """Let something go wrong on purpose; its number. Failure if the cell is not on trial, or it cannot be."""
+
+    def end_fault(self, number: int | None) -> None:
+        """End one fault, or all."""
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The faults that have begun and not ended."""
 
     def parts(self, limit: int) -> list[dict[str, Any]]:
         """The parts finished last, newest first."""
@@ -139,6 +150,19 @@ class Local:
             return answer.text
         raise refused(answer.reason, answer.possible)
 
+    def begin_fault(self, fault: Fault) -> int:
+        """See `Reach`."""
+        return int(self._ask_door(do="fault", fault=fault.plain())["number"])
+
+    def end_fault(self, number: int | None) -> None:
+        """See `Reach`."""
+        self._ask_door(do="mend", number=number)
+
+    def faults(self) -> list[dict[str, Any]]:
+        """See `Reach`."""
+        running: list[dict[str, Any]] = self._ask_door(do="faults")["faults"]
+        return running
+
     def parts(self, limit: int) -> list[dict[str, Any]]:
         """See `Reach`."""
         with self._recorded():
@@ -183,12 +207,22 @@ class Local:
         except Failure:
             return []
 
-    def _ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
+    def _ask_door(self, **message: object) -> dict[str, Any]:
+        """What a cell on trial says about faults."""
+        if not (self.folder / FAULTS_SOCKET).exists():
+            self.cell()  # if there is no cell at all, that is what is told
+            raise Failure(NOT_ON_TRIAL, REFUSED)
+        answer = self._ask(message, FAULTS_SOCKET)
+        if not answer["ok"]:
+            raise refused(answer["error"], [])
+        return answer
+
+    def _ask(self, message: Mapping[str, Any], door: str = SOCKET) -> dict[str, Any]:
         """One line there, one line back."""
         try:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(ANSWER_S)
-                connection.connect(str(self.folder / SOCKET))
+                connection.connect(str(self.folder / door))
                 connection.sendall(encode_line(message))
                 with connection.makefile("rb") as answers:
                     return decode_line(answers.readline(MESSAGE_BYTES_MAX), MESSAGE_BYTES_MAX)
@@ -220,6 +254,19 @@ class Remote:
         """See `Reach`."""
         method, path, body = _route(action)
         return str(self._talk(method, path, {**body, "id": secrets.token_hex(8)} if method == "POST" else None)["text"])
+
+    def begin_fault(self, fault: Fault) -> int:
+        """See `Reach`."""
+        return int(self._talk("POST", "faults", fault.plain())["number"])
+
+    def end_fault(self, number: int | None) -> None:
+        """See `Reach`."""
+        self._talk("DELETE", "faults" if number is None else f"faults/{number}", None)
+
+    def faults(self) -> list[dict[str, Any]]:
+        """See `Reach`."""
+        running: list[dict[str, Any]] = self._get("faults")
+        return running
 
     def parts(self, limit: int) -> list[dict[str, Any]]:
         """See `Reach`."""
@@ -276,8 +323,7 @@ def _address(text: str) -> str:
 
 def refused(reason: str, possible: tuple[str, ...] | list[str]) -> Failure:
     """A refusal of the cell as this program ends."""
-    sentence = reason[:1].upper() + reason[1:].rstrip(".") + "."
-    return Failure(sentence, REFUSED, f"Possible now: {', '.join(possible)}." if possible else "")
+    return Failure(sentence(reason), REFUSED, f"Possible now: {', '.join(possible)}." if possible else "")
 
 
 def _told(error: HTTPError, *, asked: bool) -> Failure:

@@ -79,12 +79,16 @@ def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str)
     simulated_ids = _chosen(sim, model)
     _free(state)
     children, url = _gateway(state, http)
+    trial = None
     with ExitStack() as stack:
         model = _revealed(model, state, simulated_ids)
         if simulated_ids:
+            from cellctl.testing.trial import Trial
+
             say("Starting the simulated devices ...")
             told = stack.enter_context(simulators(model.folder, simulated_ids, speed))
             model = model.simulated({one["id"]: one["at"] for one in told["devices"]})
+            trial = Trial(Path(told["control"]), [id for id in model.devices if id not in simulated_ids])
         name = f"{model.equipment.name} ({model.equipment.id})"
         log = stack.enter_context(_log(state)) if sys.stderr.isatty() else sys.stderr
 
@@ -94,7 +98,7 @@ def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str)
             click.echo(f"{name} runs{f' on {url}' if url else ''}")
 
         try:
-            control.run(model, state=state, children=children, ready=ready, log=log)
+            control.run(model, control.Run(state, children, trial), ready=ready, log=log)
         except (StateError, JournalError, RecordsError) as error:
             raise Failure(str(error)) from error
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from cellctl.core.packml import Command
 
+NOT_ON_TRIAL = "The cell does not run on simulated devices: nothing goes wrong here on purpose."
+
 
 def cell_told(view: Mapping[str, Any]) -> dict[str, Any]:
     """The cell: what it does, why it waits, and which commands are possible."""
@@ -31,6 +33,11 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, names, n=1)
     meant = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(names[:20]) or 'none'}."
     return f"There is no {what} {name!r}. {meant}"
+
+
+def sentence(text: str) -> str:
+    """A text that begins as a sentence does and ends as one."""
+    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 def _rule(command: Command, view: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,7 +44,7 @@ from cellctl.runtime.gate import Gate, Ways
 from cellctl.runtime.history import History
 from cellctl.runtime.inbox import Inbox
 from cellctl.runtime.journal import Journal, JournalError
-from cellctl.runtime.ledger import Ledger
+from cellctl.runtime.ledger import Disk, Ledger
 from cellctl.runtime.logs import Log, Logs
 from cellctl.runtime.server import LinkServer, Published
 from cellctl.runtime.supervisor import Supervisor
@@ -72,6 +72,25 @@ NEVER = sys.maxsize
 _AT_REST = frozenset({State.STOPPED, State.ABORTED})
 
 
+#: What runs beside a cell for as long as it does: its name, and the coroutine.
+Beside = tuple[str, Callable[[], Coroutine[Any, Any, None]]]
+
+
+class Trial(Protocol):
+    """A run in which things may go wrong on purpose: a disk and a clock that can, and what runs beside to say when."""
+
+    @property
+    def disk(self) -> Disk:
+        """What stands between the journal and the disk."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the process."""
+
+    async def run(self, state: Path, log: Log) -> None:
+        """Until cancelled."""
+
+
 class Model(Protocol):
     """What control needs of a checked cell."""
 
@@ -84,18 +103,19 @@ class Model(Protocol):
         """What the drivers are told, by device."""
 
 
-def run(
-    model: Model,
-    *,
-    state: Path,
-    children: Sequence[Child] = (),
-    ready: Callable[[], None] = lambda: None,
-    log: TextIO | None = None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a cell is run: its state folder, the children kept running beside, and what makes things go wrong."""
+
+    state: Path
+    children: Sequence[Child] = ()
+    trial: Trial | None = None
+
+
+def run(model: Model, how: Run, *, ready: Callable[[], None] = lambda: None, log: TextIO | None = None) -> None:
     """Run the cell of `model` in this process until SIGINT or SIGTERM; a second signal hurries.
 
-    `state` is the state folder, `children` are kept running beside, `ready` is called once when the link is served,
-    `log` takes the lines of JSON (standard error if it is not given).
+    `ready` is called once when the link is served, `log` takes the lines of JSON (standard error if it is not given).
     StateError (StateInUse among them) and JournalError are sentences for a person; AddressError comes from a driver.
     """
     real_time = process.prioritise()
@@ -107,7 +127,7 @@ def run(
 
     try:
         with asyncio.Runner(loop_factory=process.new_loop) as runner:
-            runner.run(run_cell(model, state=state, log=logs.log, children=children, ready=steady))
+            runner.run(run_cell(model, how, logs.log, ready=steady))
             if late := asyncio.all_tasks(runner.get_loop()):
                 logs.log.error("tasks do not end", names=[task.get_name() for task in late])
                 logs.close()
@@ -116,21 +136,18 @@ def run(
         logs.close()
 
 
-async def run_cell(
-    model: Model,
-    *,
-    state: Path,
-    log: Log,
-    children: Sequence[Child] = (),
-    ready: Callable[[], None] = lambda: None,
-) -> None:
+async def run_cell(model: Model, how: Run, log: Log, *, ready: Callable[[], None] = lambda: None) -> None:
     """As `run`, on the running loop, without touching the process but for its handlers of SIGINT and SIGTERM."""
+    state, trial = how.state, how.trial
+    beside: list[Beside] = [(child.name, partial(keep_running, child, log)) for child in how.children]
+    if trial is not None:
+        beside.append(("trial", partial(trial.run, state, log)))
     with claimed(state):
-        journal = Journal(Ledger(state))
+        journal = Journal(Ledger(state, disk=trial.disk if trial else None))
         try:
-            control = Control(model, journal, Outside(state, log, driver_for))
+            control = Control(model, journal, Outside(state, log, driver_for, trial.clock if trial else Clock()))
             with _signals(control.stop):
-                await control.run(children, ready)
+                await control.run(beside, ready)
         finally:
             if not await journal.close(FLUSH_S):
                 raise JournalError(f"The last entries of the journal in {state} could not be written.")
@@ -184,8 +201,8 @@ class Control:
         """The answer of the cell to a request from within this process."""
         return await self._server.ask(request)
 
-    async def run(self, children: Sequence[Child], ready: Callable[[], None]) -> None:
-        """Until `stop`, or until the cell or its journal fails: then what failed is raised."""
+    async def run(self, beside: Sequence[Beside], ready: Callable[[], None]) -> None:
+        """Until `stop`, or until the cell or its journal fails: then what failed is raised. `beside` is ended first."""
         asyncio.get_running_loop().set_exception_handler(self._unexpected)
         self.journal.start(
             committed=self._committed, failing=self._failing, idle=self._history.work, end=self._history.close
@@ -197,7 +214,7 @@ class Control:
                 self._turns.start()
                 looking = group.create_task(self._look(), name="look")
                 self._outside += [group.create_task(one.run(), name="device") for one in self._supervisors.values()]
-                self._outside += [group.create_task(keep_running(one, self._log), name=one.name) for one in children]
+                self._outside += [group.create_task(one(), name=name) for name, one in beside]
                 ready()
                 await self._stopping.wait()
                 await self._stop_cell()

@@ -26,7 +26,7 @@ from cellctl.runtime.control import Control, Outside
 from cellctl.runtime.journal import Journal
 from cellctl.runtime.ledger import Row
 from cellctl.testing import report
-from cellctl.testing.disk import LoopWriter, VirtualDisk, opened
+from cellctl.testing.disk import COMMIT_S, BadDisk, LoopWriter, opened
 from cellctl.testing.log import Lines
 from cellctl.testing.names import command_of, known
 from cellctl.testing.virtual import VirtualLoop
@@ -81,7 +81,7 @@ class Bench:
         if not isinstance(loop, VirtualLoop):
             raise TypeError("a bench belongs to a VirtualLoop")
         self.setup, self.loop = setup, loop
-        self.disk = VirtualDisk()
+        self.disk = BadDisk(self._die, COMMIT_S)
         self.log = Lines(self.time_s)
         self.records = Records(setup.folder)
         self.orders: deque[tuple[float, Order]] = deque(maxlen=ORDERS_KEPT)
@@ -123,7 +123,6 @@ class Bench:
         """Start control, as after a boot."""
         setup = self.setup
         ledger = opened(setup.folder)
-        self.disk.kill = self._die
         journal = Journal(ledger, self._make_writer, monotonic_ns=self.loop.monotonic_ns)
         clock = Clock(self.loop.monotonic_ns, self.loop.utc_ns)
         outside = Outside(setup.folder, self.log.log, self._driver, clock, self._witness)

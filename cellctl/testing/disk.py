@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from cellctl.faults import Fault
 from cellctl.runtime.ledger import Disk, Ledger, Row
 from cellctl.runtime.writer import RETRY_S, Tell
 
@@ -22,40 +23,54 @@ _PORTION = 2_000
 _IDLE_S = 20.0
 
 
-class VirtualDisk(Disk):
-    """A disk that can be full, broken or slow, and at which the process dies at a chosen entry."""
+class BadDisk(Disk):
+    """A disk that can be full, broken or slow, and at which the process dies at a chosen entry. `commit_s` is what a
+    commit takes: to be waited for by whoever writes."""
 
-    def __init__(self) -> None:
-        self.full = False
-        self.broken = False
-        self.commit_s = COMMIT_S
+    def __init__(self, kill: Callable[[], None], commit_s: float = 0.0) -> None:
+        self.error = ""
+        self.commit_s = self._good_s = commit_s
+        self.kill = kill
         self.last = 0  # entry on disk
         self.kill_at: int | None = None
-        self.kill: Callable[[], None] = lambda: None
+
+    def suffer(self, fault: Fault) -> Callable[[], None]:
+        """Let one of the faults of a disk begin, or the process die; what ends it."""
+        match fault.kind:
+            case "kill":
+                self.kill_at = self.last + int(fault.options["after"])
+                self._look()
+                return lambda: None
+            case "slow_disk":
+                self.commit_s = int(fault.options["by"]) / 1e9
+                return lambda: setattr(self, "commit_s", self._good_s)
+            case kind:
+                self.error = _ERRORS[kind]
+                return lambda: setattr(self, "error", "")
 
     def before(self, last: int) -> None:
         """Fail as a disk does that is full, or whose fsync fails."""
-        if self.full:
-            raise sqlite3.OperationalError("database or disk is full")
-        if self.broken:
-            raise sqlite3.OperationalError("disk I/O error")
+        if self.error:
+            raise sqlite3.OperationalError(self.error)
 
     def after(self, last: int) -> None:
         """The process dies if the entry it is to die at is on disk."""
         self.last = last
-        self.look()
+        self._look()
 
-    def look(self) -> None:
-        """Let the process die, if the entry at which it is to die is on disk."""
+    def _look(self) -> None:
         if self.kill_at is not None and self.last >= self.kill_at:
             self.kill_at = None
             self.kill()
 
 
+_ERRORS = {"disk_full": "database or disk is full", "fsync_error": "disk I/O error"}
+
+
 class LoopWriter:
     """Writes as the journal's thread does, but as callbacks of the loop. `kept` is told each row that is on disk."""
 
-    def __init__(self, ledger: Ledger, disk: VirtualDisk, kept: Callable[[Row], None] = lambda row: None) -> None:
+    def __init__(self, ledger: Ledger, disk: BadDisk, kept: Callable[[Row], None] = lambda row: None) -> None:
         self._ledger, self._disk, self._told_kept = ledger, disk, kept
         self._rows: list[Row] = []
         self._kept: list[Row] = []

@@ -10,7 +10,6 @@ from functools import partial
 
 from cellctl.faults import CONTROL, KINDS, Fault, FaultError, fault, kind_of
 from cellctl.testing.bench import Bench
-from cellctl.testing.disk import COMMIT_S
 
 
 class Injected:
@@ -61,9 +60,10 @@ class BenchFaults:
         return self._in_control(what) if kind.of == CONTROL else self._in_world(what)
 
     def _in_control(self, what: Fault) -> Injected:
-        change = _CONTROL[what.kind]
-        change(self._bench, what, True)
-        injected = Injected(what, lambda: change(self._bench, what, False))
+        if what.kind == "clock_step":
+            self._bench.loop.step_clock(int(what.options["by"]))
+            return Injected(what, lambda: None)
+        injected = Injected(what, self._bench.disk.suffer(what))
         if what.for_ns is not None:
             self._bench.will_happen(what.for_ns / 1e9, injected.end)
         return injected
@@ -82,29 +82,3 @@ class BenchFaults:
         if what.for_ns is not None:
             self._bench.will_happen(what.for_ns / 1e9, injected.ended)
         return injected
-
-
-def _kill(bench: Bench, what: Fault, begins: bool) -> None:
-    bench.disk.kill_at = bench.control.journal.sequence + int(what.options["after"])
-    bench.disk.look()
-
-
-def _full(bench: Bench, what: Fault, begins: bool) -> None:
-    bench.disk.full = begins
-
-
-def _broken(bench: Bench, what: Fault, begins: bool) -> None:
-    bench.disk.broken = begins
-
-
-def _slow(bench: Bench, what: Fault, begins: bool) -> None:
-    bench.disk.commit_s = int(what.options["by"]) / 1e9 if begins else COMMIT_S
-
-
-def _step(bench: Bench, what: Fault, begins: bool) -> None:
-    bench.loop.step_clock(int(what.options["by"]))
-
-
-_CONTROL: dict[str, Callable[[Bench, Fault, bool], None]] = {
-    "kill": _kill, "disk_full": _full, "fsync_error": _broken, "slow_disk": _slow, "clock_step": _step,
-}  # fmt: skip

@@ -28,7 +28,7 @@ from cellctl.core.signal import Sample
 from cellctl.records import Records
 from cellctl.runtime import control as control_module
 from cellctl.runtime import journal as journal_module
-from cellctl.runtime.control import run_cell
+from cellctl.runtime.control import Run, run_cell
 from cellctl.runtime.folder import StateError, StateInUse, claimed
 from cellctl.runtime.logs import Logs
 
@@ -284,12 +284,12 @@ async def test_a_signal_ends_the_run_and_nothing_is_left(
     monkeypatch.setattr(control_module, "driver_for", lambda protocol: ObedientDriver)
     ready = asyncio.Event()
     handler = signal.getsignal(signal.SIGTERM)
-    task = asyncio.create_task(run_cell(model(), state=tmp_path, log=log.log, ready=ready.set))
+    task = asyncio.create_task(run_cell(model(), Run(tmp_path), log.log, ready=ready.set))
     async with asyncio.timeout(5):
         await ready.wait()
         assert (tmp_path / "control.sock").stat().st_mode & 0o777 == 0o600
         with pytest.raises(StateInUse, match=f"process {os.getpid()}"):
-            await run_cell(model(), state=tmp_path, log=log.log)
+            await run_cell(model(), Run(tmp_path), log.log)
         os.kill(os.getpid(), signal.SIGTERM)
         await task
     assert not (tmp_path / "control.sock").exists()
@@ -303,7 +303,7 @@ async def test_a_socket_that_cannot_be_made_is_a_sentence(
     monkeypatch.setattr(control_module, "driver_for", lambda protocol: ObedientDriver)
     (tmp_path / "control.sock").mkdir()
     with pytest.raises(StateError, match=r"control\.sock cannot be made"):
-        await run_cell(model(), state=tmp_path, log=log.log)
+        await run_cell(model(), Run(tmp_path), log.log)
 
 
 def test_a_state_folder_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from cellctl.runtime.children import Child
 control.driver_for = lambda protocol: ObedientDriver
 children = [Child("sleeper", (sys.executable, "-c", "import time; time.sleep(60)"))]
 try:
-    control.run(model(), state=Path(sys.argv[1]), children=children, ready=lambda: print("ready", flush=True))
+    control.run(model(), control.Run(Path(sys.argv[1]), children), ready=lambda: print("ready", flush=True))
 except Exception as error:
     sys.exit(f"{type(error).__name__}: {error}")
 """

@@ -2,60 +2,21 @@
 
 import asyncio
 import json
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cellctl_simulators.control import ask
-
-#: Long enough for a slow machine; the cell itself needs a second.
-READY_S = 60
+from cellctl.faults.door import ask
+from tests.scenarios.processes import cellctl, running, shown, until
 
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[Path]:
     """The state folder of a cell that runs as a user runs it, twenty times as fast."""
-    argv = ["run", "battery-module", "--sim", "all", "--speed", "20", "--http", "off", "--state", str(tmp_path)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cellctl.cli", *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        assert "runs" in process.stdout.readline(), process.communicate(timeout=READY_S)
+    with running(tmp_path, "--speed", "20", "--http", "off"):
         yield tmp_path
-    finally:
-        process.send_signal(signal.SIGINT)
-        _, log = process.communicate(timeout=30)
-    assert process.returncode == 0, log
     assert not (tmp_path / "simulation.json").exists()
-
-
-def cellctl(state: Path, *words: str, code: int = 0) -> str:
-    """Run one command on the cell; what it printed."""
-    argv = [sys.executable, "-m", "cellctl.cli", *words, "--state", str(state)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == code, (words, done.stdout, done.stderr)
-    return done.stdout + done.stderr
-
-
-def shown(state: Path) -> dict[str, Any]:
-    """What `status` shows."""
-    told: dict[str, Any] = json.loads(cellctl(state, "status", "--json"))
-    return told
-
-
-def until(state: Path, wanted: str, limit_s: float = 120) -> None:
-    """Wait until `status` shows the state `wanted`."""
-    end_s = time.monotonic() + limit_s
-    while (now := shown(state))["state"] != wanted:
-        assert time.monotonic() < end_s, now
-        time.sleep(0.3)
 
 
 @pytest.mark.timeout(280)

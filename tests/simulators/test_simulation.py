@@ -13,7 +13,8 @@ from asyncua import Client, ua
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 
-from cellctl_simulators.control import Control, ask
+from cellctl.faults.door import ask
+from cellctl_simulators.control import Control
 from cellctl_simulators.main import serve
 from cellctl_simulators.simulation import Pace, Simulated, Simulation
 

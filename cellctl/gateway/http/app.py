@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 import cellctl
-from cellctl.gateway.http import reads, requests
+from cellctl.gateway.http import faults, reads, requests
 from cellctl.gateway.http.answers import problem_response
 from cellctl.gateway.http.desk import Desk
 from cellctl.gateway.http.guard import App, Guard
@@ -32,6 +32,7 @@ def application(desk: Desk) -> App:
     )
     app.include_router(reads.routes(desk))
     app.include_router(requests.routes(desk))
+    app.include_router(faults.routes(desk.records.folder))
     app.mount("/static", StaticFiles(directory=STATIC))
     page = (STATIC / "index.html").read_text(encoding="utf-8")
 

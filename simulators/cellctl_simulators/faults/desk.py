@@ -1,17 +1,15 @@
-"""The faults of a running simulation: begun, ended by themselves or by hand, each undone as a whole.
+"""The faults of a running simulation.
 
-The rule kept here: what is wrong with a fault is said before anything is broken, and ending a fault leaves nothing of
-it behind.
+The rule kept here: what is wrong with a fault is said before anything is broken.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
 from random import Random
 from typing import Protocol
 
 from cellctl.driver import Device, Value
 from cellctl.faults import CONTROL, PLACE, Fault, FaultError, kind_of
+from cellctl.faults.desk import Desk, Running, Undo, nothing
 from cellctl_simulators.faults.cable import Cable
 from cellctl_simulators.faults.mask import Mask
 from cellctl_simulators.faults.places import Places, identity, places
@@ -52,38 +50,23 @@ class Bench(Protocol):
         """Make the device as new: it has forgotten everything."""
 
 
-Undo = Callable[[], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class Running:
-    """A fault that has begun: its number, and how it is undone."""
-
-    number: int
-    fault: Fault
-    undo: Undo
-    timer: asyncio.TimerHandle | None = None
-
-
 class Faults:
     """All faults of one simulation; `cables` by device."""
 
     def __init__(self, bench: Bench, devices: Mapping[str, Device], seed: int) -> None:
         self._bench, self._devices = bench, devices
         self.cables = {id: Cable(Random(f"{seed}/{id}/cable")) for id in devices}
-        self._running: dict[int, Running] = {}
-        self._number = 0
-        self._ending: set[asyncio.Task[None]] = set()
+        self._desk = Desk()
 
     @property
     def running(self) -> list[Running]:
         """Those that have begun and not ended, oldest first."""
-        return list(self._running.values())
+        return self._desk.running
 
     @property
     def numbers(self) -> Set[int]:
         """The numbers of those."""
-        return self._running.keys()
+        return self._desk.numbers
 
     def check(self, fault: Fault) -> None:
         """FaultError, with what was meant, for a fault that this simulation cannot have."""
@@ -105,37 +88,15 @@ class Faults:
     async def begin(self, fault: Fault) -> int:
         """Let it happen; its number. FaultError for a fault that this simulation cannot have."""
         self.check(fault)
-        self._number += 1
-        number, undo = self._number, await self._begun(fault)
-        if kind_of(fault.kind).lasts:
-            running = self._running[number] = Running(number, fault, undo)
-            if fault.for_ns is not None:
-                loop = asyncio.get_running_loop()
-                running.timer = loop.call_later(fault.for_ns / 1e9, self._end_soon, number)
-        return number
+        return await self._desk.begin(fault, self._begun)
 
     async def end(self, number: int | None = None) -> None:
         """End one fault, or all; FaultError for a number that is not running."""
-        if number is not None and number not in self._running:
-            raise FaultError(f"no fault {number} is running")
-        for running in self.running if number is None else [self._running[number]]:
-            del self._running[running.number]
-            if running.timer is not None:
-                running.timer.cancel()
-            await running.undo()
+        await self._desk.end(number)
 
     async def aclose(self) -> None:
         """Nothing of it goes on."""
-        for running in self.running:
-            if running.timer is not None:
-                running.timer.cancel()
-        for task in tuple(self._ending):
-            task.cancel()
-
-    def _end_soon(self, number: int) -> None:
-        task = asyncio.get_running_loop().create_task(self.end(number), name=f"end of fault {number}")
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        await self._desk.aclose()
 
     async def _begun(self, fault: Fault) -> Undo:
         device = fault.devices[0]
@@ -145,7 +106,7 @@ class Faults:
                 return lambda: self._bench.start_server(device)
             case "reset":
                 await self._bench.reset(device)
-                return _nothing
+                return nothing
             case "set":
                 return self._set(fault)
             case "frozen" | "stuck" | "clamp":
@@ -219,7 +180,3 @@ class Faults:
             await self._bench.reset(device)
 
         return undo
-
-
-async def _nothing() -> None:
-    return None

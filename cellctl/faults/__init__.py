@@ -130,13 +130,20 @@ class Fault:
         return tuple(name.strip().partition(".")[0] for name in self.target.split(",") if name.strip())
 
     def __str__(self) -> str:
-        options = "".join(f" {name}={value}" for name, value in self.options.items())
+        known = KINDS[self.kind].options
+        told = {name: value for name, value in self.options.items() if value != known[name].default}
+        options = "".join(f" {name}={_shown(known[name], value)}" for name, value in told.items())
         lasting = "" if self.for_ns is None else f" for {self.for_ns / 1e9:g} s"
         return f"{self.kind} {self.target}".rstrip() + options + lasting
 
     def plain(self) -> dict[str, Any]:
-        """The same as JSON; `read` takes it back."""
-        return {"kind": self.kind, "target": self.target, "for_ns": self.for_ns, "options": dict(self.options)}
+        """The same as JSON, durations in seconds; `read` takes it back."""
+        options = {
+            name: int(value) / 1e9 if KINDS[self.kind].options[name].kind == "duration" else value
+            for name, value in self.options.items()
+        }
+        lasting = None if self.for_ns is None else self.for_ns / 1e9
+        return {"kind": self.kind, "target": self.target, "for": lasting, "options": options}
 
 
 def fault(kind: str, target: str = "", for_: object = None, **options: object) -> Fault:
@@ -165,13 +172,9 @@ def fault(kind: str, target: str = "", for_: object = None, **options: object) -
 def read(told: object) -> Fault:
     """The fault in a JSON object as `Fault.plain` gives it; FaultError if it is none."""
     match told:
-        case {"kind": str(kind), "target": str(target), "for_ns": int() | None as for_ns, "options": dict(options)}:
-            plain: dict[str, Any] = {
-                name: value / 1e9 if _is_duration(kind, name) and isinstance(value, int) else value
-                for name, value in options.items()
-            }
-            return fault(kind, target, None if for_ns is None else for_ns / 1e9, **plain)
-    raise FaultError(f"{told!r} is no fault: kind, target, for_ns and options are wanted")
+        case {"kind": str(kind), "target": str(target), "for": lasting, "options": dict(options)}:
+            return fault(kind, target, lasting, **options)
+    raise FaultError(f"{told!r} is no fault: kind, target, for and options are wanted")
 
 
 def kind_of(name: str) -> FaultKind:
@@ -179,6 +182,10 @@ def kind_of(name: str) -> FaultKind:
     if name not in KINDS:
         raise FaultError(f"there is no fault {name!r}{_meant(name, KINDS)}")
     return KINDS[name]
+
+
+def _shown(option: Option, value: Value) -> str:
+    return f"{int(value) / 1e9:g} s" if option.kind == "duration" else str(value)
 
 
 def _checked(kind: str, name: str, option: Option, given: object) -> Value:
@@ -213,11 +220,6 @@ def _ns(what: str, given: object, *, signed: bool = False) -> int:
     if isinstance(given, bool) or not isinstance(given, int | float) or not (signed or given >= 0):
         raise FaultError(f"{what}: {given!r} is no duration, such as '30 s'")
     return round(given * 1e9)
-
-
-def _is_duration(kind: str, name: str) -> bool:
-    option = KINDS[kind].options.get(name) if kind in KINDS else None
-    return option is not None and option.kind == "duration"
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
