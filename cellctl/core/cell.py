@@ -26,7 +26,6 @@ from cellctl.core.messages import (
     LinkChanged,
     LinkState,
     Operate,
-    Outcome,
     Receipt,
     Recover,
     Refused,
@@ -41,6 +40,7 @@ from cellctl.core.outbox import Outbox
 from cellctl.core.packml import Command, State
 from cellctl.core.production import Production
 from cellctl.core.routine import Routine
+from cellctl.core.safe_side import SafeSide
 from cellctl.core.signal import Image
 from cellctl.core.site import Site
 
@@ -71,6 +71,7 @@ class Cell:
         self.equipment = equipment
         self.image = Image(equipment.signals.values())
         self.outbox = Outbox(token)
+        self.safe_side = SafeSide(self.outbox)
         site = Site(equipment, self.image, self.outbox)
         self.production = Production(site)
         self.operation = Operation(site, self.production, state)
@@ -103,6 +104,7 @@ class Cell:
         for _ in range(STATES_PER_TURN):
             if not (self._react() or self.operation.work()):
                 break
+        self.safe_side.work(self.links)
         self._change_over()
         self._awaited = None
         return self.outbox.take()
@@ -117,7 +119,7 @@ class Cell:
     def due_at(self) -> int | None:
         """When time alone may let something go on (ns UTC)."""
         runs = [*self.production.runs, *self.operation.runs]
-        rooms: list[_Timed] = [self.interlocks, self.alarms, self.operation, *runs]
+        rooms: list[_Timed] = [self.interlocks, self.alarms, self.operation, self.safe_side, *runs]
         if self.changeover is not None:
             rooms.append(self.changeover)
         return min((at for room in rooms if (at := room.wake_at) is not None), default=None)
@@ -172,10 +174,7 @@ class Cell:
                 assert_never(happened)
 
     def _answered(self, done: Done) -> None:
-        if done.id in self.outbox.stops:
-            self.outbox.stops.discard(done.id)
-            if done.outcome is not Outcome.CONFIRMED:
-                self.outbox.note("safe.unconfirmed", order=done.id, reason=done.reason)
+        self.safe_side.answered(done)
         for room in self._at_work():
             room.answer(done)
 
@@ -184,6 +183,8 @@ class Cell:
             return
         before, self.links[link.device] = self.links[link.device], link
         self.missing = self._missing()
+        if link.state is LinkState.CONNECTED:
+            self.safe_side.connected(link.device)
         if link.state is not before.state:
             self.outbox.note("link", device=link.device, state=link.state.value, reason=link.reason)
         if link.state in (LinkState.LOST, LinkState.WRONG_DEVICE):

@@ -208,9 +208,11 @@ class PhaseContext:
         return kept[key]
 
     def record(self, name: str, value: Value, unit: str = "", **labels: Value) -> None:
-        """Write a value into the history of the part."""
-        key = self._key(name)
-        self._around.note("record", {"key": key, "name": name, "value": value, "unit": unit, "labels": labels})
+        """Write a value into the history of the part. An interrupted phase that comes by again writes what is new."""
+        key, records = self._key(name), self._around.progress.records
+        if key not in records or records[key] != value:
+            records[key] = value
+            self._around.note("record", {"key": key, "name": name, "value": value, "unit": unit, "labels": labels})
 
     def progress(self, text: str) -> None:
         """Say in a few words how far the phase is."""

@@ -4,10 +4,11 @@ The rule kept here: the order of effects is the order of decisions, and every or
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from cellctl.core.equipment import CommandSpec
-from cellctl.core.messages import Call, CommandClass, Effect, Entry, Receipt, Refused, Reply, Write
+from cellctl.core.messages import Call, CommandClass, Effect, Entry, Order, Receipt, Refused, Reply, Write
 from cellctl.core.signal import Value
 
 #: Tokens name executions on devices that keep them in one 16-bit register; 0 means none.
@@ -21,7 +22,8 @@ class Outbox:
 
     def __init__(self, token: int = 0) -> None:
         self.now = 0
-        self.stops: set[int] = set()  # orders in the stop lane that are not answered yet
+        self.stops: dict[int, Order] = {}  # in the stop lane, not answered yet
+        self.ordered: dict[str, int] = {}  # the last order to each device that was not in the stop lane
         self._effects: list[Effect] = []
         self._order_id = 0
         self._token = token % TOKENS
@@ -49,10 +51,8 @@ class Outbox:
         self, signal: str, value: Value, timeout_ns: int, command_class: CommandClass = CommandClass.LEVEL
     ) -> int:
         """Order a write; the number under which its answer comes."""
-        self._effects.append(
-            Write(self._next_order(command_class), signal, value, self.now + timeout_ns, command_class)
-        )
-        return self._order_id
+        self._order_id += 1
+        return self._put(Write(self._order_id, signal, value, self.now + timeout_ns, command_class))
 
     def call(self, spec: CommandSpec, arguments: Mapping[str, Value], timeout_ns: int, *, token: int) -> int:
         """Order the execution of a command; the number under which its answer comes."""
@@ -71,13 +71,22 @@ class Outbox:
             self.note("tokens", reserved=(self._token + TOKENS_RESERVED) % TOKENS)
         return self._token
 
+    def again(self, order: Order, timeout_ns: int) -> Order:
+        """Give an order once more, as it was but for its number and its time; the new one."""
+        self._order_id += 1
+        renewed = replace(order, id=self._order_id, deadline_ns=self.now + timeout_ns)
+        self._put(renewed)
+        return renewed
+
     def _call(self, command: str, kind: CommandClass, timeout_ns: int, sent: dict[str, Value], token: int) -> int:
         device, _, name = command.partition(".")
-        self._effects.append(Call(self._next_order(kind), device, name, self.now + timeout_ns, sent, token, kind))
-        return self._order_id
-
-    def _next_order(self, kind: CommandClass) -> int:
         self._order_id += 1
-        if kind is CommandClass.STOP:
-            self.stops.add(self._order_id)
-        return self._order_id
+        return self._put(Call(self._order_id, device, name, self.now + timeout_ns, sent, token, kind))
+
+    def _put(self, order: Order) -> int:
+        self._effects.append(order)
+        if order.command_class is CommandClass.STOP:
+            self.stops[order.id] = order
+        else:
+            self.ordered[order.device] = order.id
+        return order.id

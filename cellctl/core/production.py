@@ -1,7 +1,8 @@
 """Production: the jobs in their queue, the parts in process, the stations and devices that their phases claim.
 
 The rules kept here: never two parts in a station, never two phases at a device, and every part that was begun ends
-as good, as scrap, or stays visible with what it waits for.
+as good, as scrap, or stays visible with what it waits for. A phase that was interrupted keeps its station and its
+devices until it is finished: what a gripper holds it still holds.
 """
 
 from collections import OrderedDict
@@ -37,7 +38,6 @@ class Production:
         self.approval: Question | None = None
         self.ended_jobs = 0
         self.stations: dict[str, Part] = {}
-        self._devices: dict[str, PhaseRun] = {}
         self.recovery = Recovery(site)
         self._next: Part | None = None
         self._job_ids: OrderedDict[str, None] = OrderedDict()
@@ -238,7 +238,6 @@ class Production:
             self.recovery.faulted(part, path, step, fault)
             return True
         part.runs[path] = run
-        self._devices.update(dict.fromkeys(self._uses(definition), run))
         if definition.station and definition.station not in part.stations:
             part.stations.append(definition.station)
             self.stations[definition.station] = part
@@ -259,9 +258,18 @@ class Production:
         occupant = self.stations.get(definition.station or "", part)
         if occupant is not part:
             return f"station {definition.station}, where {occupant.serial} is"
-        for device in sorted(self._uses(definition) & self._devices.keys()):
-            return f"{device}, which {self._devices[device].definition.name} uses"
+        needed = self._uses(definition)
+        for holder, held, other in self._begun():
+            if (holder is not part or held != path) and (taken := needed & self._uses(other)):
+                return f"{min(taken)}, which {other.name} uses"
         return "the end of its last order" if self._under_way(part, path) else None
+
+    def _begun(self) -> Iterator[tuple[Part, str, PhaseDefinition]]:
+        """The steps that were begun and are not finished, whether they run or were interrupted."""
+        for part in self.parts:
+            for path in part.progress:
+                if step := part.due.get(path):
+                    yield part, path, self._site.equipment.phases[step.phase]
 
     def _uses(self, definition: PhaseDefinition) -> frozenset[str]:
         """The devices that the phase needs for itself alone."""
@@ -306,7 +314,6 @@ class Production:
         """Take a phase out of its place, ended or not; an answer that is still under way will be heard."""
         run = part.runs.pop(path)
         run.close()
-        self._devices = {device: other for device, other in self._devices.items() if other is not run}
         if run.busy and run.order is not None:
             part.late[path] = run
 

@@ -22,10 +22,11 @@ class Pulse:
 
 @dataclass(slots=True)
 class Progress:
-    """Finished items, kept values, pulses, answers to faults and prompts, and how often a fault was retried."""
+    """Finished items, kept values, records, pulses, answers to faults and prompts, how often a fault was retried."""
 
     items: set[str] = field(default_factory=set)
     kept: dict[str, Value] = field(default_factory=dict)
+    records: dict[str, Value] = field(default_factory=dict)
     pulses: dict[str, Pulse] = field(default_factory=dict)
     answers: dict[str, str] = field(default_factory=dict)
     retries: Counter[str] = field(default_factory=Counter)
@@ -33,6 +34,6 @@ class Progress:
     def finish(self, item: str) -> None:
         """The item is done; what happened inside it need not be remembered any longer."""
         self.items.add(item)
-        for memory in (self.pulses, self.answers, self.retries):
+        for memory in (self.records, self.pulses, self.answers, self.retries):
             for key in [key for key in memory if key.startswith(f"{item}/")]:
                 del memory[key]

@@ -32,6 +32,7 @@ def why(cell: Cell) -> Iterator[Cause]:
         *cell.missing,
         *_interlocks(cell),
         *_lost(cell),
+        *_owed(cell),
         *_questions(cell),
         *(_state(cell) if cell.changing_over is None else _changeover(cell.changing_over)),
     ):
@@ -66,6 +67,12 @@ def _lost(cell: Cell) -> Iterator[Cause]:
     for link in cell.links.values():
         if link.state is not LinkState.CONNECTED:
             yield not_connected(cell.name_of(link.device), link)
+
+
+def _owed(cell: Cell) -> Iterator[Cause]:
+    for what in cell.safe_side.owed:
+        device = cell.name_of(what.partition(".")[0])
+        yield Cause("unsafe", what, f"{device} has not confirmed {what}", "Keep away from it until it has.")
 
 
 def _questions(cell: Cell) -> Iterator[Cause]:

@@ -5,7 +5,7 @@ The rule kept here: a part is what the journal says and nothing else. Every answ
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -71,13 +71,16 @@ def _part(database: sqlite3.Connection, last: tuple[Any, ...]) -> dict[str, Any]
         "result": end["result"] if finished else None,
         "started_ns": begun_ns,
         "finished_ns": time_ns if finished else None,
-        "records": [_record(at, data) for at, name, data in told if name == "record"],
+        "records": _records([(at, data) for at, name, data in told if name == "record"]),
         "events": [_event(at, name, data) for at, name, data in told if name != "record"],
     }
 
 
-def _record(time_ns: int, data: Mapping[str, Any]) -> dict[str, Any]:
-    return {"time_ns": time_ns, **{key: data[key] for key in ("step", "name", "value", "unit", "labels")}}
+def _records(told: Iterable[tuple[int, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """What was measured: of a place that a phase came to twice, because it was interrupted, the last value."""
+    last = {(data["step"], data["key"]): (time_ns, data) for time_ns, data in told}
+    names = ("step", "name", "value", "unit", "labels")
+    return [{"time_ns": time_ns, **{name: data[name] for name in names}} for time_ns, data in last.values()]
 
 
 def _event(time_ns: int, kind: str, data: Mapping[str, Any]) -> dict[str, Any]:

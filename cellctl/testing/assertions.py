@@ -33,7 +33,7 @@ class Assertions:
 
     def assert_order(self, *names: str, since: float = 0.0) -> None:
         """These orders left in this order, others between them or not: ``laser.on``, ``plc.*``."""
-        sent = [_name(order) for at_s, order in self._bench.orders if at_s >= since]
+        sent = [_name(order) for at_s, order in self._bench.seen.orders if at_s >= since]
         left = list(names)
         for each in sent:
             if left and fnmatchcase(each, left[0]):
@@ -46,7 +46,7 @@ class Assertions:
         """No order left whose name matches, such as ``robot.*``."""
         sent = [
             f"{_name(order)} at {at_s:.3f} s"
-            for at_s, order in self._bench.orders
+            for at_s, order in self._bench.seen.orders
             if at_s >= since and fnmatchcase(_name(order), pattern)
         ]
         assert not sent, f"sent nevertheless: {', '.join(sent[:10])}"
@@ -70,14 +70,15 @@ class Assertions:
             for name, signal in equipment.signals.items()
             if signal.safe is not None and not ((sample := cell.image.read(name)).good and sample.value == signal.safe)
         ]
+        wrong += [f"{what} is not confirmed" for what in cell.safe_side.owed]
         if cell.outbox.stops:
-            wrong.append(f"{len(cell.outbox.stops)} safe orders are not confirmed")
-        stopped = {order.device for _, order in self._bench.orders if order.command_class is CommandClass.STOP}
+            wrong.append(f"{len(cell.outbox.stops)} safe orders are not answered yet")
+        stopped = {order.device for _, order in self._bench.seen.orders if order.command_class is CommandClass.STOP}
         for spec in equipment.commands.values():
             device = spec.id.partition(".")[0]
             if spec.safe and device not in stopped:
                 wrong.append(f"{spec.id} was never sent")
-            elif spec.safe and (later := _after_stop(device, self._bench.orders)):
+            elif spec.safe and (later := _after_stop(device, self._bench.seen.orders)):
                 wrong.append(f"{later} was sent after {spec.id}")
         assert not wrong, "not safe: " + "; ".join(wrong)
 

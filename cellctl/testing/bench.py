@@ -6,19 +6,17 @@ here: the cell that is tested is the cell that runs; only the far end of the wir
 """
 
 import asyncio
-from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cellctl.core.messages import Action, Call, Effect, Entry, Input, Operate, Order, Receipt, Refused, Request, Write
+from cellctl.core.messages import Action, Effect, Input, Operate, Receipt, Refused, Request
 from cellctl.core.packml import Command
 from cellctl.core.signal import Sample
 from cellctl.core.view import View, view_of
-from cellctl.driver import DriverFactory
+from cellctl.driver import Device, Driver, DriverFactory
 from cellctl.model import CellModel, Simulation, direct_driver_for, driver_for, simulators
 from cellctl.records import Records, Written
 from cellctl.runtime.clock import Clock
@@ -31,14 +29,12 @@ from cellctl.testing.log import Lines
 from cellctl.testing.names import command_of, known
 from cellctl.testing.virtual import VirtualLoop
 from cellctl.testing.virtual.net import HOST
+from cellctl.testing.watch import Seen, WatchedDriver, Watcher
 
 Level = Literal["direct", "wire"]
 
 #: The name of the control process in the network in memory.
 CONTROL = "control"
-
-#: Orders and turns kept for assertions and reports.
-ORDERS_KEPT = 100_000
 
 #: So many commits are waited for before somebody looks at the journal.
 _COMMITS_MAX = 5
@@ -61,22 +57,13 @@ class Setup:
     seed: int = 0
 
 
-@dataclass(slots=True)
-class Tally:
-    """What the journal says has become of a job: its parts, how they ended, and whether it is worked off."""
-
-    parts: list[str] = field(default_factory=list)
-    results: Counter[str] = field(default_factory=Counter)
-    done: bool = False
-
-
 class Bench:
     """One cell under test, and all that a test asks of it. Belongs to a running `VirtualLoop`.
 
-    `witnesses` are shown every turn: its time, what happened, and what was decided.
+    `watchers` look on, besides `seen`, which every bench has.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, watchers: Sequence[Watcher] = ()) -> None:
         loop = asyncio.get_running_loop()
         if not isinstance(loop, VirtualLoop):
             raise TypeError("a bench belongs to a VirtualLoop")
@@ -84,8 +71,8 @@ class Bench:
         self.disk = BadDisk(self._die, COMMIT_S)
         self.log = Lines(self.time_s)
         self.records = Records(setup.folder)
-        self.orders: deque[tuple[float, Order]] = deque(maxlen=ORDERS_KEPT)
-        self.witnesses: list[Callable[[int, Sequence[Input], Sequence[Effect]], None]] = [self._see]
+        self.seen = Seen(self.time_s)
+        self._watchers = tuple(watchers)
         self.by = "operator"
         self._begin_s = loop.time()
         self._simulation: Simulation | None = None
@@ -94,7 +81,6 @@ class Bench:
         self._writer: LoopWriter | None = None
         self.due = 0  # so much is still to happen
         self.answers: list[Any] = []  # what the cell says to the operator
-        self.tallies: defaultdict[str, Tally] = defaultdict(Tally)  # by job
         self._requests = 0
         self._turned: list[asyncio.Future[None]] = []
         self._stack = AsyncExitStack()
@@ -122,10 +108,13 @@ class Bench:
     async def power_on(self) -> None:
         """Start control, as after a boot."""
         setup = self.setup
+        self.log.muted = False
+        for watcher in self._watchers:
+            watcher.begin()
         ledger = opened(setup.folder)
         journal = Journal(ledger, self._make_writer, monotonic_ns=self.loop.monotonic_ns)
         clock = Clock(self.loop.monotonic_ns, self.loop.utc_ns)
-        outside = Outside(setup.folder, self.log.log, self._driver, clock, self._witness)
+        outside = Outside(setup.folder, self.log.log, self._factory, clock, self._witness)
         self._control = Control(setup.model.simulated(self.simulation.addresses), journal, outside)
         ready = asyncio.Event()
         HOST.set(CONTROL)
@@ -142,45 +131,52 @@ class Bench:
 
     async def shut_down(self) -> None:
         """End control in order, as SIGTERM does; what failed in it is raised."""
-        control, running, self._control, self._running = self._control, self._running, None, None
+        control, running = self._control, self._running
         if control is None or running is None:
             return
         control.stop()
         await asyncio.wait((running,))
         assert self._writer is not None
         await self._writer.close(5.0)
-        running.result()
+        self._control = self._running = None
+        if not running.cancelled():
+            running.result()
 
     async def kill(self) -> None:
         """End control as `kill -9` does: nothing more is written, nothing more leaves, nothing is told."""
         self._die()
         running, self._control, self._running = self._running, None, None
         if running is not None:
-            running.cancel()
             await asyncio.wait((running,))
 
     @property
     def alive(self) -> bool:
-        """Whether control runs."""
-        return self._control is not None and self._writer is not None and self._writer.alive
+        """Whether control runs: it was not killed, and has not ended because its disk is ill."""
+        ended = self._running is None or self._running.done()
+        return not ended and self._control is not None and self._writer is not None and self._writer.alive
 
     def _die(self) -> None:
-        """The process is gone, in this moment; its tasks are cleared away later."""
+        """The process is gone, in this moment."""
+        self.log.muted = True
         if self._writer is not None:
             self._writer.die()
         self.loop.net.power_off(CONTROL)
+        if self._running is not None:
+            self._running.cancel()
 
     def _make_writer(self, ledger: Any) -> LoopWriter:
-        self._writer = LoopWriter(ledger, self.disk, self._count)
+        self._writer = LoopWriter(ledger, self.disk, self._keep)
         return self._writer
 
-    def _driver(self, protocol: str) -> DriverFactory:
-        if self.setup.level == "wire":
-            return driver_for(protocol)
-        return partial(self._direct, direct_driver_for(protocol))
+    def _factory(self, protocol: str) -> DriverFactory:
+        def made(device: Device) -> Driver:
+            if self.setup.level == "direct":
+                driver = direct_driver_for(protocol)(device, self.simulation.contact(device.id))
+            else:
+                driver = driver_for(protocol)(device)
+            return WatchedDriver(driver, self._watchers) if self._watchers else driver
 
-    def _direct(self, factory: Any, device: Any) -> Any:
-        return factory(device, self.simulation.contact(device.id))
+        return made
 
     def will_happen(self, in_s: float, what: Callable[[], None]) -> None:
         """Do something later; until then the cell does not stand still for good."""
@@ -295,28 +291,16 @@ class Bench:
             timer.cancel()
 
     def _witness(self, now: int, inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
-        if self.alive:
-            for witness in self.witnesses:
-                witness(now, inputs, effects)
+        if self._writer is not None and self._writer.alive:
+            for watcher in (self.seen, *self._watchers):
+                watcher.turn(now, inputs, effects)
         turned, self._turned = self._turned, []
         for each in turned:
             _set(each)
 
-    def _see(self, now: int, inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
-        at_s = self.time_s()
-        for effect in effects:
-            if isinstance(effect, Write | Call):
-                self.orders.append((at_s, effect))
-
-    def _count(self, row: Row) -> None:
-        """An entry is on disk."""
-        match row.entry:
-            case Entry("part", data):
-                self.tallies[str(data["job"])].parts.append(str(data["part"]))
-            case Entry("part.done", data):
-                self.tallies[str(data["job"])].results[str(data["result"])] += 1
-            case Entry("job.done", data):
-                self.tallies[str(data["job"])].done = True
+    def _keep(self, row: Row) -> None:
+        for watcher in (self.seen, *self._watchers):
+            watcher.kept(row)
 
 
 def _set(future: "asyncio.Future[None]") -> None:

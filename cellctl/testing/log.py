@@ -14,9 +14,10 @@ LINES_KEPT = 1_000
 
 
 class Lines:
-    """The last lines, oldest first: time (s), level, event, and what it says besides."""
+    """The last lines, oldest first: time (s), level, event, what it says besides. While `muted` nothing is kept."""
 
     def __init__(self, time_s: Callable[[], float]) -> None:
+        self.muted = False
         self.lines: deque[tuple[float, str, str, dict[str, Any]]] = deque(maxlen=LINES_KEPT)
         self._time_s = time_s
         self.log: Log = structlog.wrap_logger(
@@ -25,5 +26,6 @@ class Lines:
 
     def _keep(self, _: Any, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         said = dict(event)
-        self.lines.append((self._time_s(), level, str(said.pop("event", "")), said))
+        if not self.muted:
+            self.lines.append((self._time_s(), level, str(said.pop("event", "")), said))
         raise structlog.DropEvent

@@ -35,22 +35,22 @@ class JobHandle:
 
     def done(self) -> bool:
         """Whether it is worked off."""
-        return self.bench.tallies[self.id].done
+        return self.bench.seen.tallies[self.id].done
 
     @property
     def good(self) -> int:
         """How many of its parts were finished as good ones."""
-        return self.bench.tallies[self.id].results["good"]
+        return self.bench.seen.tallies[self.id].results["good"]
 
     @property
     def reject(self) -> int:
         """How many of its parts were scrapped."""
-        return self.bench.tallies[self.id].results["scrap"]
+        return self.bench.seen.tallies[self.id].results["scrap"]
 
     @property
     def parts(self) -> list[str]:
         """The serials of its parts that were begun, oldest first."""
-        return list(self.bench.tallies[self.id].parts)
+        return list(self.bench.seen.tallies[self.id].parts)
 
 
 class Work:

@@ -6,7 +6,7 @@ world is looked at. Only those models are updated for which something is new: a 
 told.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from random import Random
@@ -81,6 +81,17 @@ class World:
     def truth(self) -> dict[str, object]:
         """What really is, as JSON."""
         return {"time_s": self.now_ns / 1e9}
+
+    def energised(self) -> list[str]:
+        """What has energy in it now that could harm a product or a machine, in words; a cell's world tells it."""
+        return []
+
+    def compare(self, parts: Sequence[Mapping[str, Any]]) -> list[str]:
+        """What the records of finished parts say that is not so, in words; a cell's world tells it."""
+        return []
+
+    def tidy(self) -> None:
+        """A person takes all parts out of the machine; a cell's world knows how."""
 
     def advance(self, now_ns: int, devices: Iterable[str] | None = None) -> int | None:
         """Bring the world to `now_ns`, event by event; tells when the next thing happens by itself.

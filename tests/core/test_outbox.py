@@ -37,7 +37,8 @@ def test_what_leads_to_the_safe_side_goes_in_the_stop_lane_whatever_its_class() 
         CommandClass.STOP,
         CommandClass.LEVEL,
     ]
-    assert outbox.stops == {1, 2}
+    assert list(outbox.stops) == [1, 2]
+    assert outbox.ordered == {"plc": 3}
 
 
 def test_after_the_last_token_comes_the_first() -> None:

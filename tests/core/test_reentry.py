@@ -286,3 +286,83 @@ def test_a_lost_device_holds_the_cell_and_production_goes_on_after_unhold() -> N
     bench.fire(Command.UNHOLD)
     bench.until(State.COMPLETED)
     assert executions(bench) == list(range(1, WELDS + 1))
+
+
+def test_what_was_recorded_before_an_interruption_is_not_recorded_again() -> None:
+    @phase(station="s1", faults={"weak": ("retry",)})
+    async def weld(c):
+        for _ in c.steps(range(1)):
+            for peak in (900.0, 1400.0):
+                c.record("peak", peak)
+            await c.until("plc.count == 7", timeout="1 min")
+            c.record("count", c.plc.count.value)
+
+    bench = Bench(equipment(weld))
+    bench.produce(seconds=0.1)
+    bench.fire(Command.HOLD)
+    bench.until(State.HELD)
+    bench.fire(Command.UNHOLD)
+    bench.advance(0.1)
+    bench.values["plc.count"] = 7
+    bench.until(State.COMPLETED)
+    assert [(entry["name"], entry["value"]) for entry in bench.noted("record")] == [
+        ("peak", 900.0), ("peak", 1400.0), ("count", 7),
+    ]  # fmt: skip
+
+
+def test_what_is_measured_anew_after_an_interruption_is_recorded_in_its_place() -> None:
+    @phase(station="s1")
+    async def measure(c):
+        c.record("air", c.plc.air.value)
+        await c.until("plc.count == 7", timeout="1 min")
+
+    bench = Bench(equipment(measure))
+    bench.produce(seconds=0.1)
+    bench.fire(Command.HOLD)
+    bench.until(State.HELD)
+    bench.values["plc.air"] = 7.0
+    bench.advance(0.1)
+    bench.fire(Command.UNHOLD)
+    bench.advance(0.1)
+    assert [(entry["key"], entry["value"]) for entry in bench.noted("record")] == [("air#1", 6.0), ("air#1", 7.0)]
+
+
+@pytest.mark.parametrize("interruption", [Command.HOLD, Command.STOP, Command.ABORT])
+def test_an_interrupted_phase_keeps_its_devices_until_it_is_done(interruption: Command) -> None:
+    """The gripper may hold a part: whoever else needs the robot has to wait, also if it comes first in the queue."""
+
+    @phase(station="s1", uses=("robot",))
+    async def load(c):
+        for point in c.steps("ab"):
+            await c.robot.goto(point)
+            await c.sleep("1 s")
+
+    @phase(station="s2", uses=("plc",))
+    async def clamp(c):
+        await c.plc.clamp.on()
+
+    @phase(station="s2", uses=("plc",))
+    async def work(c):
+        await c.until("plc.count == 7", timeout="1 min")
+
+    @phase(station="s2", uses=("robot",))
+    async def unload(c):
+        await c.robot.goto("a")
+
+    bench = Bench(equipment(load, clamp, work, unload, wip=2))
+    bench.produce(quantity=2)
+    for _ in range(100):
+        if [part.phases for part in bench.view().parts] == [("work",), ("load",)]:
+            break
+        bench.advance(0.1)
+    bench.values["plc.count"] = 7
+    bench.advance(0.1)
+    assert bench.view().parts[0].waits == ("unload: waits for robot, which load uses",)
+    bench.fire(interruption)
+    bench.advance(0.5)
+    for command in (Command.UNHOLD,) if interruption is Command.HOLD else (Command.CLEAR, Command.RESET, Command.START):
+        bench.fire(command)
+        bench.advance(0.1)
+    assert [(part.serial, part.phases) for part in bench.view().parts] == [("J-0001", ()), ("J-0002", ("load",))]
+    bench.until(State.COMPLETED, 20)
+    assert bench.cell.production.good == 2

@@ -98,7 +98,7 @@ async def test_bytes_that_go_wrong_never_go_wrong_in_the_cell(
             cell.operator.press("unhold")
         if cell.questions:
             cell.operator.answer("retry")
-        if cell.bench.tallies[job.id].done:
+        if job.done():
             break
     else:
         await clock.until(job.done, limit="5 min")
@@ -172,7 +172,7 @@ async def test_a_rebooted_device_has_forgotten_everything(cell, clock, faults, w
     if device == "laser":
         assert world.get("laser.shots") == 0 < shots
     await clock.until(lambda: cell.connected(device), limit="60 s")
-    assert not cell.bench.tallies[job.id].done
+    assert not job.done()
     assert world.truth()["violations"] == []
 
 

@@ -53,12 +53,14 @@ class DirectModbus:
     async def run(self, link: Link) -> None:
         """One connection, until it is lost (DriverError)."""
         profile, self._link, self._registers = self._profile, link, self._contact.wire
-        patience_s = profile.timeout_s * (4 if profile.rtu else 1)
-        await reached(self._device, self._contact, patience_s)
+        misses = 4 if profile.rtu else 1
+        await reached(self._device, self._contact, profile.timeout_s * misses)
         link.up(self._identify())
         self._looks = [_BlockLook(block, profile.targets, self._registers) for block in profile.blocks()]
         watchdog = None if profile.watchdog is None else (profile.watchdog.every_ns, self._feed)
-        await Direct(self._device, link, self._contact, Plan(self._looks, self, patience_s, watchdog)).run()
+        await Direct(
+            self._device, link, self._contact, Plan(self._looks, self, profile.timeout_s, misses, watchdog)
+        ).run()
 
     def heard(self) -> None:
         """A Modbus device never speaks unasked."""

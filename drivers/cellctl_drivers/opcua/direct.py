@@ -47,7 +47,7 @@ class DirectOpcUa:
         link.up(wanted)
         self._look = _NodesLook(profile, self._nodes)
         watchdog = None if profile.watchdog is None else (profile.watchdog.every_ns, self._feed)
-        await Direct(self._device, link, self._contact, Plan([self._look], self, profile.timeout_s, watchdog)).run()
+        await Direct(self._device, link, self._contact, Plan([self._look], self, profile.timeout_s, 1, watchdog)).run()
 
     def heard(self) -> None:
         """What a server says unasked is looked at in time."""

@@ -39,15 +39,15 @@ class DirectSerial:
     async def run(self, link: Link) -> None:
         """One connection, until it is lost (DriverError)."""
         profile, self._link, self._lines = self._profile, link, self._contact.wire
-        patience_s = profile.line.timeout_s * (1 if isinstance(profile.endpoint, Tcp) else 4)
-        await reached(self._device, self._contact, patience_s)
+        timeout_s, misses = profile.line.timeout_s, 1 if isinstance(profile.endpoint, Tcp) else 4
+        await reached(self._device, self._contact, timeout_s * misses)
         link.up(await self._identify())
         looks = [
             _QuestionLook(question, every_ns, targets, profile.line, self._lines)
             for (question, every_ns), targets in profile.questions().items()
         ]
         watchdog = None if profile.watchdog is None else (profile.watchdog.every_ns, self._feed)
-        await Direct(self._device, link, self._contact, Plan(looks, self, patience_s, watchdog)).run()
+        await Direct(self._device, link, self._contact, Plan(looks, self, timeout_s, misses, watchdog)).run()
 
     def heard(self) -> None:
         """The device did something: it may have answered."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cellctl.driver import Call, Contact, Device, DriverError, Link, Sample, Value, Write
-from cellctl_drivers.wire.orders import Performer, fulfil
+from cellctl_drivers.wire.orders import Performer, SilenceError, fulfil
 
 #: What is still is looked at, and told to be the same, at every other one of these ticks: before it counts as stale.
 QUIET_NS = 1_000_000_000
@@ -49,12 +49,13 @@ class DirectPerformer(Performer, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is done on the connection: looks, orders, what keeps the device alive (period ns, how), and how long no
-    answer is put up with."""
+    """What is done on the connection: looks, orders, how long an answer is waited for, how many of them may fail to
+    come until the connection counts as lost, and what keeps the device alive (period ns, how)."""
 
     looks: Sequence[Look]
     performer: DirectPerformer
-    patience_s: float
+    timeout_s: float
+    misses: int = 1
     watchdog: tuple[int, Callable[[], None]] | None = None
 
 
@@ -75,7 +76,7 @@ class Direct:
         # What such a command has come to is told by its token: nobody waits for anything to be told anew.
         self._tokened = {name for name, command in device.commands.items() if "token" in str(command.options)}
         self._watched = [_Watched(look) for look in plan.looks]
-        self._performer = _Through(contact, plan.performer)
+        self._performer = _Through(device.id, contact, plan)
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._looking = False
@@ -122,7 +123,7 @@ class Direct:
         if self._contact.trouble == "cut":
             self._lose(f"the connection to {self._device} was lost")
         elif self._contact.trouble and self._ending is None:
-            patience_s = self._plan.patience_s
+            patience_s = self._plan.timeout_s * self._plan.misses
             reason = f"no answer from {self._device} within {patience_s * 1e3:.0f} ms"
             self._ending = self._loop.call_later(patience_s, self._lose, reason)
         elif not self._contact.trouble and self._ending is not None:
@@ -202,8 +203,9 @@ class Direct:
 class _Through:
     """Orders on their way to the device and back, through whatever is wrong in between."""
 
-    def __init__(self, contact: Contact, performer: Performer) -> None:
-        self._contact, self._performer = contact, performer
+    def __init__(self, device: str, contact: Contact, plan: Plan) -> None:
+        self._device, self._contact, self._plan = device, contact, plan
+        self._performer = plan.performer
 
     async def set(self, order: Write) -> Mapping[str, Value]:
         """Write a signal and read it back."""
@@ -224,9 +226,11 @@ class _Through:
         await self._pass("", "mute")
 
     async def _pass(self, *passable: str) -> None:
-        """Go on; where nothing passes, wait for the end of the connection."""
+        """Go on; where nothing passes, wait in vain: SilenceError, or DriverError if that ends the connection."""
         if self._contact.trouble not in passable:
-            await asyncio.get_running_loop().create_future()
+            await asyncio.sleep(self._plan.timeout_s)
+            error = SilenceError if self._plan.misses > 1 else DriverError
+            raise error(f"no answer from {self._device} within {self._plan.timeout_s * 1e3:.0f} ms")
 
 
 async def reached(device: Device, contact: Contact, patience_s: float) -> None:

@@ -35,6 +35,7 @@ class Bm1World(World):
         self._stands = ""  # the place that the arm is at
         self._inside = {}  # the module in each nest and in the gripper
         self._powers = {}  # what each device takes, in W
+        self._emptied = False  # a person took out what the gripper held
 
     def connect(self):
         """Sensors see modules, the gripper feels them, the meter counts what everything takes."""
@@ -74,6 +75,40 @@ class Bm1World(World):
             "energy_kwh": self.outputs.get("meter.energy", 0.0),
             "violations": list(self.violations),
         }
+
+    def energised(self):
+        """The laser that is on, and the tester that has voltage on its probes."""
+        outputs = self.outputs
+        return [f"{name} is on" for name, on in (("laser", "laser.on"), ("eol", "eol.running")) if outputs.get(on)]
+
+    def compare(self, parts):
+        """Each recorded part against the module of its code: where it went, and what was measured of it."""
+        wrong = []
+        for part in parts:
+            values = {"code": [], "peak": [], "resistance": []}
+            for record in part["records"]:
+                values[record["name"]].append(record["value"])
+            serial, codes = part["serial"], values["code"]
+            module = self.modules.get(codes[-1]) if codes else None
+            if module is None:
+                wrong += [] if part["result"] == "scrap" and not codes else [f"{serial} has the codes {codes}"]
+                continue
+            bin_name = {"good": "good", "scrap": "reject"}[part["result"]]
+            for what, told, true in (
+                ("bin", bin_name, BINS.get(module.place, module.place)),
+                ("peaks", values["peak"], module.peaks),
+                ("last resistance", values["resistance"][-1:], module.tests[-1:]),  # it may be measured again
+            ):
+                if told != true:
+                    wrong.append(f"{serial} ({module.code}): the {what} on record are {told}, in truth {true}")
+        return wrong
+
+    def tidy(self):
+        """A person takes the modules out of nests and gripper."""
+        self._emptied = GRIPPER in self._inside
+        for module in tuple(self._inside.values()):
+            self._move(module, "taken out")
+        self.connect()
 
     def _told(self, module):
         bin_name = BINS.get(module.place)
@@ -132,7 +167,8 @@ class Bm1World(World):
         self._move(module, place or FLOOR)
 
     def _closed(self, position):
-        if position == 255:
+        emptied, self._emptied = self._emptied, False
+        if position == 255 and not emptied:
             self._violate(f"the gripper closed on nothing at {self._stands or 'no place'}")
 
     def _shot(self, count):

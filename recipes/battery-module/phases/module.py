@@ -13,6 +13,7 @@ async def load_module(c):
 @phase(station="weld", uses=("robot", "grip", "plc"), always=True)
 async def place_module(c):
     """Carry the module from the load nest into the weld fixture and clamp it."""
+    await c.plc.clamp.off()
     await carry(c, "load_nest", "weld_nest")
     await c.plc.clamp.on()
 
@@ -91,6 +92,8 @@ async def clear_stations(c):
 async def carry(c, source: str, target: str):
     """Pick the module up at `source` and put it down at `target`; a finished half is not repeated."""
     for place in c.steps((source, target), name="carry"):
+        if place == source and not c.grip.grasped.value:
+            await c.grip.open()  # it may have closed on nothing
         await c.robot.goto(place)
         if place == source:
             await c.grip.close()

@@ -80,7 +80,10 @@ class Gripper2F85:
         return self._travel(now_ns, contact)
 
     def _travel(self, now_ns: int, contact: int) -> int | None:
-        """Move the fingers; they stop at the order's position, or at what they meet while closing."""
+        """Move the fingers; they stop at the order's position, or at what they meet while closing, for as long as it
+        is there."""
+        if self._object == CONTACT_CLOSING and contact == 0:
+            self._object, self._holding, self._start = MOVING, False, (self._position, now_ns)
         if self._object != MOVING:
             return None
         start, left_ns = self._start

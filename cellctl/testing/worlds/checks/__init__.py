@@ -1,0 +1,58 @@
+"""What must hold in every world, each part checked by itself: at the port of the drivers, in the journal, in the truth.
+
+The rule kept here: a check knows what is promised, not how it is kept. It takes nothing from the controller but what
+goes in and what comes out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cellctl.testing.bench import Bench
+from cellctl.testing.watch import Watcher
+from cellctl.testing.worlds.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that must not be: which check, when (virtual s), and what."""
+
+    check: str
+    at_s: float
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.at_s:.3f} s  {self.check}: {self.what}"
+
+
+class Check(Watcher):
+    """One check. `found` tells what it has found; `look` is called again and again, `end` when all is done."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.found: list[Finding] = []
+        self.bench: Bench | None = None
+
+    def find(self, what: str) -> None:
+        """Something must not be."""
+        at_s = 0.0 if self.bench is None else self.bench.time_s()
+        self.found.append(Finding(type(self).__name__, at_s, what))
+
+    async def look(self, bench: Bench) -> None:
+        """Look at the running cell. Control may be dead."""
+
+    async def end(self, bench: Bench) -> None:
+        """The last look, at rest."""
+
+
+def all_checks(plan: Plan) -> Sequence[Check]:
+    """One of each."""
+    from cellctl.testing.worlds.checks import orders, reactions, records, requests, truth
+
+    kinds: list[type[Check]] = [
+        requests.Answers, requests.Kept,
+        orders.Orders, orders.Tokens, orders.Intents, orders.Deadlines,
+        reactions.Interlocks, reactions.Links, reactions.SafeOutputs,
+        records.Chain, records.Parts, records.Replay, records.Log,
+        truth.Violations, truth.Counts,
+    ]  # fmt: skip
+    return [kind(plan) for kind in kinds]
