@@ -52,6 +52,9 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
         "history": ("records", "history", "The past values of a signal."),
         "journal": ("records", "journal", "The cell's decisions, newest last."),
     },
+    "Test": {
+        "fuzz": ("fuzz", "fuzz", "Play random worlds, and see whether all holds that must."),
+    },
     "Reference": {
         "schema": ("files", "schema", "The JSON Schema of a kind of file."),
         "diagram": ("files", "diagram", "The PackML state machine as a Mermaid diagram."),

@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 from cellctl.core.signal import Value
 from cellctl.driver import Contact
 from cellctl.faults import Fault
+from cellctl.faults.desk import Running
 from cellctl.model.cell_model import CellModel
 
 GROUP = "cellctl.simulators"
@@ -65,6 +66,10 @@ class Simulation(Protocol):
 
 class SimulatedFaults(Protocol):
     """The faults of a simulation."""
+
+    @property
+    def running(self) -> list[Running]:
+        """Those that have begun and not ended, oldest first."""
 
     @property
     def numbers(self) -> Set[int]:

@@ -202,7 +202,10 @@ def pytest_runtest_makereport(
     report = yield
     tested = item.stash.get(_TESTED, None)
     if report.failed and tested is not None and call.when == "call":
+        from cellctl.testing.report import product
+
         seed = tested.bench.setup.seed
         repeat = f"pytest {item.nodeid!r} --cell-seed {seed}"
-        report.sections.append(("cell", f"seed {seed}; to repeat it: {repeat}\n{tested.bench.told(entries=20)}"))
+        head = f"{product()}, seed {seed}; to repeat it: {repeat}"
+        report.sections.append(("cell", f"{head}\n{tested.bench.told(entries=20)}"))
     return report

@@ -4,7 +4,11 @@ The rule kept here: all that is needed to see the cause, and the line that repea
 """
 
 import json
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import cellctl
 
 if TYPE_CHECKING:
     from cellctl.testing.bench import Bench
@@ -17,6 +21,23 @@ def told(bench: "Bench", entries: int = ENTRIES_SHOWN) -> str:
     """State, causes, open waits with their reasons, and the last entries with their virtual times."""
     lines = [*_now(bench), *_entries(bench, entries)]
     return "\n".join(lines)
+
+
+def product() -> str:
+    """What is tested: the version, and the commit if it is a working copy."""
+    folder = Path(cellctl.__file__).parent
+    try:
+        told = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return f"cellctl {cellctl.__version__}"
+    commit = told.stdout.strip() if told.returncode == 0 else ""
+    return f"cellctl {cellctl.__version__}" + (f", commit {commit}" if commit else "")
 
 
 def _now(bench: "Bench") -> list[str]:

@@ -266,3 +266,28 @@ async def test_a_fault_that_there_is_not_says_what_was_meant(cell, faults):
 @pytest.mark.cell("battery-module")
 async def test_every_kind_is_a_method(faults):
     assert set(KINDS) <= set(dir(faults))
+
+
+@BOTH
+async def test_an_unplugged_device_stays_so_whatever_else_happens_to_it(cell, clock, faults, level):
+    away = faults.unplug("laser")
+    await clock.advance("1 s")
+    faults.reset("laser")
+    faults.wrong_identity("laser", for_="1 s")
+    await clock.advance("5 s")
+    assert not cell.connected("laser")
+    for again in (lambda: faults.unplug("laser"), lambda: faults.reboot("laser", for_="1 s")):
+        with pytest.raises(FaultError, match=r"unplug laser is on already: end it first \(fault 1\)"):
+            again()
+    away.end()
+    await clock.until(lambda: cell.connected("laser"), limit="20 s")
+
+
+@pytest.mark.cell("battery-module")
+async def test_what_is_set_on_purpose_is_set_back_to_what_it_was(cell, clock, faults, world):
+    faults.set("plc.air_pressure", to=4.0, for_="2 s")
+    await clock.advance("1 s")
+    with pytest.raises(FaultError, match="is on already"):
+        faults.set("plc.air_pressure", to=5.0, for_="5 s")
+    await clock.advance("10 s")
+    assert world.get("plc.air_pressure") == 6.1

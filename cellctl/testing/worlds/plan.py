@@ -4,7 +4,7 @@ The rule kept here: what is drawn is drawn at once, before anything runs, so tha
 whether it matters.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
@@ -23,6 +23,9 @@ SPAN_S = 45.0
 #: Under these a device, or its line, tells what is not so, does not what it was told, or forgets: no controller can
 #: know, and what it believes need not be true.
 LIES = frozenset({"frozen", "stuck", "clamp", "corrupt", "truncate", "reorder", "duplicate", "reboot"})
+
+#: How often one thing is followed by another within a second.
+_NOT_ALONE = 0.4
 
 #: How much of the worlds has lies in it.
 _LYING = 0.2
@@ -110,9 +113,17 @@ def drawn(seed: int, model: CellModel, level: Level, inputs: Mapping[str, Value]
         if isinstance(value, float) and name not in watched and random.random() < 0.2
     )
     draw = _Draw(random, model, level, inputs)
-    count = random.choice((1, 2, 2, 3, 3, 4, 5, 6))
-    acts = sorted((draw.act() for _ in range(count)), key=lambda act: act.at_s)
+    acts = sorted((draw.act(at_s) for at_s in _times(random)), key=lambda act: act.at_s)
     return Plan(seed, level, jobs, conditions, tuple(acts))
+
+
+def _times(random: Random) -> Iterator[float]:
+    """When something happens, virtual s: trouble seldom comes alone."""
+    for _ in range(random.choice((1, 2, 2, 3, 3, 4))):
+        at_s = random.uniform(0.0, SPAN_S)
+        yield round(at_s, 3)
+        if random.random() < _NOT_ALONE:
+            yield round(at_s + random.uniform(0.0, 1.0), 3)
 
 
 class _Draw:
@@ -131,10 +142,9 @@ class _Draw:
         ]
         self._devices = sorted(model.models)
 
-    def act(self) -> Act:
+    def act(self, at_s: float) -> Act:
         """One thing."""
         random = self._random
-        at_s = round(random.uniform(0.0, SPAN_S), 3)
         what = random.random()
         if what < 0.12:
             return Kill(at_s, random.randint(0, 12), random.choice((3.0, 8.0, 20.0)))

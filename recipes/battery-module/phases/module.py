@@ -90,12 +90,13 @@ async def clear_stations(c):
 
 
 async def carry(c, source: str, target: str):
-    """Pick the module up at `source` and put it down at `target`; a finished half is not repeated."""
-    for place in c.steps((source, target), name="carry"):
-        if place == source and not c.grip.grasped.value:
-            await c.grip.open()  # it may have closed on nothing
-        await c.robot.goto(place)
-        if place == source:
+    """Pick the module up at `source` and put it down at `target`; what is finished is not repeated."""
+    for step in c.steps(("open", source, target), name="carry"):
+        if step == "open":
+            await c.grip.open()
+            continue
+        await c.robot.goto(step)
+        if step == source:
             await c.grip.close()
             await c.until("grip.grasped", timeout="1 s")
         else:

@@ -75,6 +75,9 @@ class Faults:
         for device in fault.devices:
             if device not in self._devices:
                 raise FaultError(f"no device {device!r} is simulated{hint(device, self._devices)}")
+        for running in self.running:
+            if _excludes(running.fault, fault):
+                raise FaultError(f"{running.fault} is on already: end it first (fault {running.number})")
         try:
             if fault.kind == "set":
                 self._bench.fitting(fault.target, fault.options["to"])
@@ -180,3 +183,12 @@ class Faults:
             await self._bench.reset(device)
 
         return undo
+
+
+def _excludes(running: Fault, fault: Fault) -> bool:
+    """Whether the two cannot be at once: what is undone has to be as it was before."""
+    of_device = {"unplug": "away", "reboot": "away", "wrong_identity": "strange"}
+    if running.kind in of_device:
+        return of_device.get(fault.kind) == of_device[running.kind] and running.devices == fault.devices
+    alone = running.kind in ("frozen", "stuck", "clamp", "set")
+    return alone and (running.kind, running.target) == (fault.kind, fault.target)

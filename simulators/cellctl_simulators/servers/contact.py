@@ -43,9 +43,10 @@ class DeviceContact:
         self._tell()
 
     async def cut(self) -> None:
-        """Cut the connection, and let drivers in again."""
-        await self.stop()
-        await self.start()
+        """Cut the connection, once; whether drivers are let in is as before."""
+        if self._there:
+            await self.stop()
+            await self.start()
 
     def _tell(self) -> None:
         trouble = self._trouble if self._there else "cut"

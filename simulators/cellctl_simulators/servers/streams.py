@@ -217,9 +217,10 @@ class PtyStream:
         os.close(self._ours)
 
     async def cut(self) -> None:
-        """Hang up, and be there again."""
-        await self.stop()
-        await self.start()
+        """Hang up, and be there again, if it was there."""
+        if self._session is not None:
+            await self.stop()
+            await self.start()
 
     def refresh(self) -> None:
         """Let the session send what is new."""

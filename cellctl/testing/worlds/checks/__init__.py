@@ -52,7 +52,7 @@ def all_checks(plan: Plan) -> Sequence[Check]:
         requests.Answers, requests.Kept,
         orders.Orders, orders.Tokens, orders.Intents, orders.Deadlines,
         reactions.Interlocks, reactions.Links, reactions.SafeOutputs,
-        records.Chain, records.Parts, records.Replay, records.Log,
+        records.Chain, records.Parts, records.Replay, records.Beginning, records.Log,
         truth.Violations, truth.Counts,
     ]  # fmt: skip
     return [kind(plan) for kind in kinds]

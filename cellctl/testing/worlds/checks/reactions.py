@@ -33,6 +33,11 @@ _SAFE_S = 2.5
 _BACK_S = 8.0
 
 
+#: Faults that cut a device off, and when that must be noticed at the latest.
+_SILENT = ("unplug", "black_hole", "partition")
+_NOTICED_S = 6.0
+
+
 class Interlocks(Check):
     """With an interlock open, the cell is not where it would not have to react; with one that aborts, only stops go."""
 
@@ -77,14 +82,22 @@ class Links(Check):
     def begin(self) -> None:
         """Nothing is connected yet."""
         self._away_s: dict[str, float] = {}  # since when it could be connected, and is not
+        self._silent_s: dict[int, float] = {}  # since when a fault is seen that cuts a device off
 
     async def look(self, bench: Bench) -> None:
         """Look at the values of devices that are not there, and for devices that should be."""
         if not bench.alive:
             return
         cell, now_s = bench.control.cell, bench.time_s()
-        if bench.simulation.faults.numbers:
+        running = {each.number: each.fault for each in bench.simulation.faults.running}
+        if running:
             self._away_s.clear()
+        self._silent_s = {number: self._silent_s.get(number, now_s) for number in running}
+        for number, since_s in self._silent_s.items():
+            if running[number].kind in _SILENT and now_s - since_s > _NOTICED_S:
+                for device in running[number].devices:
+                    if cell.links[device].state is LinkState.CONNECTED:
+                        self.find(f"{device} is shown as connected {_NOTICED_S:g} s after: {running[number]}")
         for device, link in cell.links.items():
             if link.state is LinkState.CONNECTED:
                 self._away_s.pop(device, None)

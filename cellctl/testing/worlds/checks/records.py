@@ -120,6 +120,23 @@ class Replay(Check):
                 self.find(f"{name} is {value!r} live, and {told!r} by the journal")
 
 
+class Beginning(Check):
+    """After an orderly end a cell comes up Stopped, after any other Aborted: somebody has to look first."""
+
+    async def end(self, bench: Bench) -> None:
+        """Compare each beginning with the end before it."""
+        before = None
+        for entry in bench.entries():
+            if entry.kind == "start":
+                wanted = "Stopped" if before is None or (before.kind, before.data.get("state")) == _CLEAN else "Aborted"
+                if entry.data["state"] != wanted:
+                    self.find(f"control came up {entry.data['state']}, not {wanted}")
+            before = entry
+
+
+_CLEAN = ("end", "Stopped")
+
+
 class Log(Check):
     """Control never fails, and no task dies unseen."""
 
