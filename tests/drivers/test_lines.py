@@ -120,7 +120,21 @@ async def test_signals_of_one_question_are_asked_once(server: TcpServer, oven: L
         "closed": True,
         "whole": "WORD 7,closed",
     }
-    assert [request for request in oven.seen if request.startswith(b"WORD")] == [b"WORD?\r\n"]
+    asked = [request for request in oven.seen if request.startswith(b"WORD")]
+    assert asked == [b"WORD?\r\n"] * 2, "once to hear whether anybody is there, once for the three"
+
+
+async def test_a_device_without_an_identity_is_connected_when_it_answers(
+    server: TcpServer, oven: LineDevice, link: RecordingLink
+) -> None:
+    oven.fault.silent = True
+    async with Running(driver(server, points={"temp": LINE_POINTS["temp"]}), link) as running:
+        assert isinstance(await running.ended(), DriverError)
+    assert link.ups == []
+    oven.fault.silent = False
+    async with Running(driver(server, points={"temp": LINE_POINTS["temp"]}), link):
+        await until(lambda: "temp" in link.last)
+    assert link.ups == [""]
 
 
 async def test_a_refused_question_makes_its_signal_bad_and_nothing_else(

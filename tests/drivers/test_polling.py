@@ -7,7 +7,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellctl.driver import Device, Outcome, Point, Signal
+from cellctl.driver import Device, DriverError, Outcome, Point, Signal
 from cellctl_drivers.modbus import ModbusDriver
 from cellctl_drivers.modbus.polling import REPEAT_NS, Polled
 from cellctl_drivers.modbus.profile import Profile
@@ -103,6 +103,24 @@ def test_what_is_confirmed_is_what_the_device_says(answers: list[tuple[list[int]
         fresh = {signal for signal in SIGNALS if link.last[signal[4:]].received_ns == link.time_ns}
         assert fresh | set().union(*(link.confirmed or ())) >= set(SIGNALS)
         link.confirmed.clear()
+
+
+async def test_a_device_without_an_identity_is_connected_when_it_answers(link: RecordingLink) -> None:
+    device = RtuDevice({50: 10})
+    pty = Pty(device)
+    points = {"setpoint": MODBUS_POINTS["setpoint"]}
+    driver = ModbusDriver(Device("dev", "modbus", f"modbus+rtu:{pty.path}?unit=9&baud=115200", points))
+    try:
+        device.fault.silent = True
+        async with Running(driver, link) as running:
+            assert isinstance(await running.ended(), DriverError)
+        assert link.ups == []
+        device.fault.silent = False
+        async with Running(driver, link):
+            await link.value("setpoint", 10.0)
+        assert link.ups == [""]
+    finally:
+        pty.close()
 
 
 class Forgetful(RtuDevice):

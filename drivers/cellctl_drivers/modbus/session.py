@@ -4,6 +4,7 @@ The rule kept here: identified before anything is written; every sample and ever
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 
 from cellctl.driver import Call, DriverError, Link, Outcome, Sample, Value, Write, WrongDevice
@@ -51,6 +52,7 @@ class Session:
 
     async def _identify(self) -> str:
         if self._profile.identify is None:
+            await self._hear()
             return ""
         row, expectation = self._profile.identify
         try:
@@ -60,6 +62,12 @@ class Session:
                 f"{self._profile.id} is another device than expected: {refusal} ({row}), wanted {expectation.text!r}"
             ) from refusal
         return expectation.check(self._profile.id, found)
+
+    async def _hear(self) -> None:
+        """A device that has no identity is there if it answers, whatever it says."""
+        for block in self._blocks[:1]:
+            with suppress(RefusalError):
+                await self._ask(block.request)
 
     async def _poll(self, block: Polled) -> None:
         try:

@@ -7,6 +7,7 @@ a line that says no is a refusal, never a value.
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 from cellctl.driver import Call, DriverError, Link, Outcome, Sample, Value, Write, WrongDevice
@@ -51,6 +52,7 @@ class Session:
 
     async def _identify(self) -> str:
         if self._profile.identify is None:
+            await self._hear()
             return ""
         ask, expectation = self._profile.identify
         try:
@@ -60,6 +62,12 @@ class Session:
                 f"{self._profile.id} is another device than expected: {refusal} ({ask}), wanted {expectation.text!r}"
             ) from refusal
         return expectation.check(self._profile.id, answer[0])
+
+    async def _hear(self) -> None:
+        """A device that has no identity is there if it answers, whatever it says."""
+        for ask, _ in list(self._profile.questions())[:1]:
+            with suppress(RefusalError):
+                await self._ask(ask, ANYTHING)
 
     def _reader(self, ask: str, targets: Sequence[Target]) -> Callable[[], Awaitable[None]]:
         first = targets[0]
