@@ -53,6 +53,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
         "journal": ("records", "journal", "The cell's decisions, newest last."),
     },
     "Test": {
+        "incident": ("incident", "incident", "What the flight recorder kept: export, replay, make a test of it."),
         "fuzz": ("fuzz", "fuzz", "Play random worlds, and see whether all holds that must."),
     },
     "Reference": {

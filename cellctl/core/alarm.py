@@ -24,28 +24,32 @@ class Alarm:
 
 
 class Alarms:
-    """The alarms of a cell. `active` holds those that are raised, by id."""
+    """The alarms of a cell. `active` holds those that are raised, by id; `before` knows what was, and since when."""
 
-    def __init__(self, image: Image, alarms: Iterable[AlarmSpec]) -> None:
+    def __init__(self, image: Image, alarms: Iterable[AlarmSpec], before: "Alarms | None" = None) -> None:
         self.active: dict[str, Alarm] = {}
         self._specs = {alarm.id: alarm for alarm in alarms}
-        self._list = Watchlist(image, {name: spec.when for name, spec in self._specs.items()})
+        self.watchlist = Watchlist(image, {name: spec.when for name, spec in self._specs.items()})
+        if before is not None:
+            self.active = {name: alarm for name, alarm in before.active.items() if name in self._specs}
+            self.watchlist.remember(before.watchlist)
+            self.refresh(image.signals, image.now_ns)
 
     @property
     def signals(self) -> Collection[str]:
         """The signals that they look at."""
-        return self._list.signals
+        return self.watchlist.signals
 
     @property
     def wake_at(self) -> int | None:
         """When time alone may change one of them."""
-        return self._list.wake_at
+        return self.watchlist.wake_at
 
     def refresh(self, changed: Collection[str], now: int) -> list[tuple[str, bool]]:
         """Evaluate; the alarms that were raised (True) or returned (False)."""
         moved = []
-        for name in self._list.refresh(changed, now):
-            value = self._list.watches[name].value
+        for name in self.watchlist.refresh(changed, now):
+            value = self.watchlist.watches[name].value
             if value is True and name not in self.active:
                 spec = self._specs[name]
                 self.active[name] = Alarm(name, spec.priority, spec.text, spec.do, now)

@@ -75,20 +75,31 @@ class Cell:
         site = Site(equipment, self.image, self.outbox)
         self.production = Production(site)
         self.operation = Operation(site, self.production, state)
+        self.changeover: Changeover | None = None
+        self.links: dict[str, LinkChanged] = {}
+        self.site = site
         self.interlocks = Interlocks(self.image, equipment.interlocks)
         self.alarms = Alarms(self.image, equipment.alarms)
-        self.changeover: Changeover | None = None
-        self.links = {
-            device: LinkChanged(device, LinkState.CONNECTING, "not tried yet") for device in equipment.devices
-        }
-        self.needed = frozenset().union(*(station.uses for station in equipment.stations.values()))
-        self.site = site
-        self.missing = self._missing()
         self._swept_ns = 0
-        self._always = frozenset([*self.interlocks.signals, *self.alarms.signals])
+        self._know_devices()
         self._awaited: set[str] | None = None
         self._changed: set[str] = set()
         self._answers: OrderedDict[str, Receipt | Refused] = OrderedDict()
+
+    def refit(self) -> None:
+        """Take over the signals, interlocks, alarms and devices of an equipment that is another one than before."""
+        self.image.declare(self.equipment.signals.values())
+        self.interlocks = Interlocks(self.image, self.equipment.interlocks, self.interlocks)
+        self.alarms = Alarms(self.image, self.equipment.alarms, self.alarms)
+        self._know_devices()
+
+    def _know_devices(self) -> None:
+        equipment = self.equipment
+        for device in equipment.devices:
+            self.links.setdefault(device, LinkChanged(device, LinkState.CONNECTING, "not tried yet"))
+        self.needed = frozenset().union(*(station.uses for station in equipment.stations.values()))
+        self.missing = self._missing()
+        self._always = frozenset([*self.interlocks.signals, *self.alarms.signals])
 
     # --- what the runtime calls ---------------------------------------------------------------------------------
 
@@ -148,6 +159,12 @@ class Cell:
                 self._awaited.update(self.changeover.awaited)
             self._awaited.update({name.partition(".")[0] for name in self._awaited})
         return self._awaited
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no phase is running and no changeover is in work: then the cell is plain data, and can be copied."""
+        late = any(part.late for part in self.production.parts)
+        return not (late or self.production.runs or self.operation.routine or self.changing_over)
 
     @property
     def state(self) -> State:

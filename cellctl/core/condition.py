@@ -140,7 +140,11 @@ class Watch:
         self.value: bool | None = None
         self.wake_at: int | None = None
         self._since_ns = since_ns
-        self._held_from: dict[int, int] = {}
+        self.held_from: dict[For, int] = {}
+
+    def remember(self, other: "Watch") -> None:
+        """Know since when those `for` parts have held that `other` has too."""
+        self.held_from = dict(other.held_from)
 
     def update(self, image: Image, now: int) -> bool | None:
         """Evaluate at `now`; True, False, or None for unknown. `wake_at` tells when time alone may change it."""
@@ -177,9 +181,9 @@ class Watch:
 
     def _held(self, condition: For, inner: bool | None, duration_ns: int, now: int) -> bool | None:
         if inner is not True:
-            self._held_from.pop(id(condition), None)
+            self.held_from.pop(condition, None)
             return inner
-        due = self._held_from.setdefault(id(condition), now) + duration_ns
+        due = self.held_from.setdefault(condition, now) + duration_ns
         if now >= due:
             return True
         self.wake_at = due if self.wake_at is None else min(self.wake_at, due)
@@ -199,7 +203,7 @@ class Watch:
                 yield " or ".join(line for part in parts for line in self._missing(part, image, now))
             case For(part, duration_ns):
                 lines = list(self._missing(part, image, now))
-                held = now - self._held_from.get(id(condition), now)
+                held = now - self.held_from.get(condition, now)
                 yield from lines or [f"{text(part, image)}, {duration_text(held)} of {duration_text(duration_ns)}"]
             case _:
                 yield self._state_of(condition, image)

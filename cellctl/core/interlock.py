@@ -50,35 +50,40 @@ GOING = {
 
 
 class Interlocks:
-    """The interlocks of a cell, in the order of the file: that is the order of their rank among equals."""
+    """The interlocks of a cell, in the order of the file: that is the order of their rank among equals.
 
-    def __init__(self, image: Image, interlocks: Iterable[Interlock]) -> None:
+    `before` knows since when their conditions have held.
+    """
+
+    def __init__(self, image: Image, interlocks: Iterable[Interlock], before: "Interlocks | None" = None) -> None:
         self._image = image
         self._interlocks = {interlock.id: interlock for interlock in interlocks}
-        self._list = Watchlist(image, {name: interlock.need for name, interlock in self._interlocks.items()})
+        self.watchlist = Watchlist(image, {name: interlock.need for name, interlock in self._interlocks.items()})
         self._unfulfilled = list(self._interlocks.values())
-        self.refresh(image.signals, 0)
+        if before is not None:
+            self.watchlist.remember(before.watchlist)
+        self.refresh(image.signals, image.now_ns)
 
     @property
     def signals(self) -> Collection[str]:
         """The signals that they look at."""
-        return self._list.signals
+        return self.watchlist.signals
 
     @property
     def wake_at(self) -> int | None:
         """When time alone may change one of them."""
-        return self._list.wake_at
+        return self.watchlist.wake_at
 
     def refresh(self, changed: Collection[str], now: int) -> list[tuple[str, bool]]:
         """Evaluate; the interlocks that changed, with whether each is fulfilled."""
-        moved = self._list.refresh(changed, now)
+        moved = self.watchlist.refresh(changed, now)
         if moved:
             self._unfulfilled = [one for name, one in self._interlocks.items() if not self.fulfilled(name)]
         return [(name, self.fulfilled(name)) for name in moved]
 
     def fulfilled(self, name: str) -> bool:
         """Whether the need is known to be met."""
-        return self._list.watches[name].value is True
+        return self.watchlist.watches[name].value is True
 
     def broken(self, *reactions: str) -> list[Interlock]:
         """The interlocks with one of the reactions that are not fulfilled."""
@@ -100,15 +105,15 @@ class Interlocks:
 
     def unknown(self, name: str) -> bool:
         """Whether it cannot be told if the need is met."""
-        return self._list.watches[name].value is None
+        return self.watchlist.watches[name].value is None
 
     def devices(self, name: str) -> set[str]:
         """The devices whose signals the interlock needs."""
-        return {self._image.signals[signal].device for signal in self._list.watches[name].signals}
+        return {self._image.signals[signal].device for signal in self.watchlist.watches[name].signals}
 
     def cause(self, interlock: Interlock, now: int) -> Cause:
         """The interlock as a cause: its text with the part of the condition that is missing."""
-        missing = "; ".join(self._list.watches[interlock.id].why(self._image, now))
+        missing = "; ".join(self.watchlist.watches[interlock.id].why(self._image, now))
         if self.unknown(interlock.id):
             return Cause("interlock", interlock.id, f"The interlock {interlock.id} cannot be judged: {missing}")
         text = f"{interlock.text} ({missing})" if missing else interlock.text

@@ -156,8 +156,13 @@ class _Model:
 class PackML:
     """One state machine in one mode. Commands that are not legal change nothing and say why."""
 
-    def __init__(self, state: State = State.STOPPED, modes: Mapping[Mode, ModeRule] = DEFAULT_MODES) -> None:
-        self.mode = Mode.PRODUCTION
+    def __init__(
+        self,
+        state: State = State.STOPPED,
+        modes: Mapping[Mode, ModeRule] = DEFAULT_MODES,
+        mode: Mode = Mode.PRODUCTION,
+    ) -> None:
+        self.mode = mode
         self._modes = modes
         self._model = _Model()
         self._machine = Machine(
@@ -168,6 +173,10 @@ class PackML:
             auto_transitions=False,
             send_event=False,
         )
+
+    def __reduce__(self) -> tuple[type["PackML"], tuple[State, Mapping[Mode, ModeRule], Mode]]:
+        """A copy needs no more: the machine itself is made of the tables."""
+        return PackML, (self.state, self._modes, self.mode)
 
     @property
     def state(self) -> State:

@@ -83,14 +83,21 @@ class Image:
 
     def __init__(self, signals: Iterable[Signal]) -> None:
         self.now_ns = 0
-        self.signals = {signal.id: signal for signal in signals}
-        self._samples = {name: Sample(name, None, Quality.BAD, reason="no value yet") for name in self.signals}
+        self.signals: dict[str, Signal] = {}
+        self._samples: dict[str, Sample] = {}
         self._confirmed_ns: dict[str, int] = {}  # of whole devices and of single signals
         self._expired: dict[str, Sample] = {}  # as they were before they grew old
         self.stale_at = FAR_NS  # until then nothing can be stale
         self._of_device: dict[str, list[str]] = {}
-        for signal in self.signals.values():
-            self._of_device.setdefault(signal.device, []).append(signal.id)
+        self.declare(signals)
+
+    def declare(self, signals: Iterable[Signal]) -> None:
+        """Take in those `signals` that are not declared yet: they have no value yet."""
+        for signal in signals:
+            if signal.id not in self.signals:
+                self._of_device.setdefault(signal.device, []).append(signal.id)
+                self._samples[signal.id] = Sample(signal.id, None, Quality.BAD, reason="no value yet")
+            self.signals[signal.id] = signal
 
     def read(self, signal: str) -> Sample:
         """The last sample of `signal`; KeyError for a name that was never declared."""

@@ -29,6 +29,11 @@ class Watchlist:
         due = (self.watches[name].wake_at for name in self._timed)
         return min((at for at in due if at is not None), default=None)
 
+    def remember(self, other: "Watchlist") -> None:
+        """Go on where `other`, which may hold other conditions, has been."""
+        for name in self.watches.keys() & other.watches.keys():
+            self.watches[name].remember(other.watches[name])
+
     def refresh(self, changed: Collection[str], now: int) -> list[str]:
         """Evaluate what the changed signals and the time may have moved; the names whose truth is another now."""
         if not changed and not self._timed:

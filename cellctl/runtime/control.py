@@ -41,11 +41,12 @@ from cellctl.runtime.children import Child, keep_running
 from cellctl.runtime.clock import Clock
 from cellctl.runtime.folder import claimed
 from cellctl.runtime.gate import Gate, Ways
-from cellctl.runtime.history import History
+from cellctl.runtime.history import WRITE_S, History
 from cellctl.runtime.inbox import Inbox
 from cellctl.runtime.journal import Journal, JournalError
 from cellctl.runtime.ledger import Disk, Ledger
 from cellctl.runtime.logs import Log, Logs
+from cellctl.runtime.recorder import Recorder
 from cellctl.runtime.server import LinkServer, Published
 from cellctl.runtime.supervisor import Supervisor
 from cellctl.runtime.turns import Turns
@@ -93,6 +94,10 @@ class Trial(Protocol):
 
 class Model(Protocol):
     """What control needs of a checked cell."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
 
     @property
     def equipment(self) -> Equipment:
@@ -145,7 +150,9 @@ async def run_cell(model: Model, how: Run, log: Log, *, ready: Callable[[], None
     with claimed(state):
         journal = Journal(Ledger(state, disk=trial.disk if trial else None))
         try:
-            control = Control(model, journal, Outside(state, log, driver_for, trial.clock if trial else Clock()))
+            clock = trial.clock if trial else Clock()
+            recorder = Recorder(state, model.folder, trouble=log.warning)
+            control = Control(model, journal, Outside(state, log, driver_for, clock, recorder=recorder))
             with _signals(control.stop):
                 await control.run(beside, ready)
         finally:
@@ -155,14 +162,15 @@ async def run_cell(model: Model, how: Run, log: Log, *, ready: Callable[[], None
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What control finds around it: the state folder, the log, the driver for each protocol, the clock, and who is
-    shown every turn (its time, what happened, what was decided)."""
+    """What control finds around it: the state folder, the log, the driver for each protocol, the clock, who is shown
+    every turn (its time, what happened, what was decided), and what records them all."""
 
     state: Path
     log: Log
     drivers: Callable[[str], DriverFactory]
     clock: Clock = field(default_factory=Clock)
     witness: Callable[[int, Sequence[Input], Sequence[Effect]], None] = lambda now, inputs, effects: None
+    recorder: Recorder | None = None
 
 
 class Control:
@@ -174,6 +182,7 @@ class Control:
         self._log, self._clock, self._witness = log, outside.clock, outside.witness
         self._begin = _beginning(Records(state))
         self.cell = Cell(equipment, state=self._begin.state, token=self._begin.token)
+        self._recorder = outside.recorder
         self._turns = Turns(self._clock, self._turn, self._fail)
         self._inbox = Inbox(equipment.signals, ring=self._ring)
         self._history = History(state, equipment.signals, self._clock, trouble=lambda reason: log.warning(reason))
@@ -204,9 +213,9 @@ class Control:
     async def run(self, beside: Sequence[Beside], ready: Callable[[], None]) -> None:
         """Until `stop`, or until the cell or its journal fails: then what failed is raised. `beside` is ended first."""
         asyncio.get_running_loop().set_exception_handler(self._unexpected)
-        self.journal.start(
-            committed=self._committed, failing=self._failing, idle=self._history.work, end=self._history.close
-        )
+        if self._recorder is not None:
+            self._recorder.begin(self.cell, self._clock.now())
+        self.journal.start(committed=self._committed, failing=self._failing, idle=self._tidy, end=self._put_away)
         self._write(Entry(START, {"state": self._begin.state.title, "clean": self._begin.clean}))
         await self._server.open()
         try:
@@ -244,6 +253,8 @@ class Control:
         inputs = self._inbox.take()
         effects = self.cell.step(now, inputs)
         self._witness(now, inputs, effects)
+        if self._recorder is not None:
+            self._recorder.turn(now, inputs, effects)
         entries = [effect for effect in effects if isinstance(effect, Entry)]
         try:
             sequence = self.journal.append(now, entries)
@@ -269,6 +280,17 @@ class Control:
             supervisor.send(order)
         else:
             self._inbox.put(Done(order.id, Outcome.NOT_SENT, reason=f"there is no device {order.device}"))
+
+    # --- in the journal's thread ------------------------------------------------------------------------------
+
+    def _tidy(self) -> float:
+        """What is written when no decision waits for the disk."""
+        return min(self._history.work(), self._recorder.work() if self._recorder is not None else WRITE_S)
+
+    def _put_away(self) -> None:
+        self._history.close()
+        if self._recorder is not None:
+            self._recorder.close()
 
     # --- journal and clock ------------------------------------------------------------------------------------
 

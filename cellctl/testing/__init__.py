@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from cellctl.testing.bench import Bench, NotAccepted, Setup
     from cellctl.testing.cell import CellOnBench, on_bench
     from cellctl.testing.cells import CellInvalid, cell_model
+    from cellctl.testing.incident.incident import Incident, IncidentError
     from cellctl.testing.names import UnknownName
     from cellctl.testing.virtual import Deadlock, Net, VirtualLoop, wall_clock
 
 _HOMES = {
     "Bench": "bench", "NotAccepted": "bench", "Setup": "bench", "CellOnBench": "cell", "on_bench": "cell",
     "CellInvalid": "cells", "cell_model": "cells", "UnknownName": "names",
+    "Incident": "incident.incident", "IncidentError": "incident.incident",
     "Deadlock": "virtual", "Net": "virtual", "VirtualLoop": "virtual", "wall_clock": "virtual",
 }  # fmt: skip
 
@@ -24,6 +26,8 @@ __all__ = [
     "CellInvalid",
     "CellOnBench",
     "Deadlock",
+    "Incident",
+    "IncidentError",
     "Net",
     "NotAccepted",
     "Setup",

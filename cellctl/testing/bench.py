@@ -23,6 +23,7 @@ from cellctl.runtime.clock import Clock
 from cellctl.runtime.control import Control, Outside
 from cellctl.runtime.journal import Journal
 from cellctl.runtime.ledger import Row
+from cellctl.runtime.recorder import Recorder
 from cellctl.testing import report
 from cellctl.testing.disk import COMMIT_S, BadDisk, LoopWriter, opened
 from cellctl.testing.log import Lines
@@ -49,12 +50,14 @@ class NotAccepted(AssertionError):  # noqa: N818 - what is the case
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a bench is made of: the cell, the level, the seed of all that is random, and the state folder."""
+    """What a bench is made of: the cell, the level, the seed of all that is random, the state folder, and whether the
+    flight recorder runs."""
 
     model: CellModel
     folder: Path
     level: Level = "direct"
     seed: int = 0
+    record: bool = False
 
 
 class Bench:
@@ -79,6 +82,7 @@ class Bench:
         self._control: Control | None = None
         self._running: asyncio.Task[None] | None = None
         self._writer: LoopWriter | None = None
+        self.recorder: Recorder | None = None
         self.due = 0  # so much is still to happen
         self.answers: list[Any] = []  # what the cell says to the operator
         self._requests = 0
@@ -114,7 +118,8 @@ class Bench:
         ledger = opened(setup.folder)
         journal = Journal(ledger, self._make_writer, monotonic_ns=self.loop.monotonic_ns)
         clock = Clock(self.loop.monotonic_ns, self.loop.utc_ns)
-        outside = Outside(setup.folder, self.log.log, self._factory, clock, self._witness)
+        self.recorder = Recorder(setup.folder, setup.model.folder) if setup.record else None
+        outside = Outside(setup.folder, self.log.log, self._factory, clock, self._witness, self.recorder)
         self._control = Control(setup.model.simulated(self.simulation.addresses), journal, outside)
         ready = asyncio.Event()
         HOST.set(CONTROL)
@@ -160,6 +165,8 @@ class Bench:
         self.log.muted = True
         if self._writer is not None:
             self._writer.die()
+        if self.recorder is not None:
+            self.recorder.close()
         self.loop.net.power_off(CONTROL)
         if self._running is not None:
             self._running.cancel()

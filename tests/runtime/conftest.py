@@ -37,6 +37,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Logs, disk: Held
     """`async with start() as running:` a whole control process, inside the test's own."""
     monkeypatch.setattr(control_module, "Cell", ScriptedCell)
     monkeypatch.setattr(control_module, "view_of", ScriptedCell.view)
+    monkeypatch.setattr(control_module, "Recorder", lambda *_, **__: None)  # it copies real cells only
 
     @asynccontextmanager
     async def started(factory: DriverFactory = ObedientDriver) -> AsyncIterator[Running]:

@@ -119,6 +119,7 @@ class HeldDisk(Disk):
 class Model:
     equipment: Equipment
     devices: Mapping[str, Device]
+    folder: Path = Path(__file__).parent
 
 
 def model() -> Model:

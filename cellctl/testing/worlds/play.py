@@ -75,7 +75,7 @@ def play(plan: Plan, model: CellModel) -> Played:
         if plan.level == "wire":
             stack.enter_context(wall_clock(loop))
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            return runner.run(_Play(plan, Setup(model, Path(folder), plan.level, plan.seed)).run())
+            return runner.run(_Play(plan, Setup(model, Path(folder), plan.level, plan.seed, record=True)).run())
 
 
 class _Play:

@@ -46,13 +46,14 @@ class Check(Watcher):
 
 def all_checks(plan: Plan) -> Sequence[Check]:
     """One of each."""
-    from cellctl.testing.worlds.checks import orders, reactions, records, requests, truth
+    from cellctl.testing.worlds.checks import orders, reactions, recording, records, requests, truth
 
     kinds: list[type[Check]] = [
         requests.Answers, requests.Kept,
         orders.Orders, orders.Tokens, orders.Intents, orders.Deadlines,
         reactions.Interlocks, reactions.Links, reactions.SafeOutputs,
         records.Chain, records.Parts, records.Replay, records.Beginning, records.Log,
+        recording.Recording,
         truth.Violations, truth.Counts,
     ]  # fmt: skip
     return [kind(plan) for kind in kinds]
