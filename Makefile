@@ -8,10 +8,11 @@ BIN     := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip -qq --disable-pip-version-check install
 ROOT    := $(shell test "$$(id -u)" = 0 || echo sudo -n)
 APT     := $(ROOT) env DEBIAN_FRONTEND=noninteractive apt-get -qq
+SEEDS   ?= 1..5000
 CORE    := --branch --source=cellctl/core
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint browser bench docs lock clean
+.PHONY: help demo test lint browser bench soak mutants docs lock clean
 
 help:  ## say what the commands are
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +33,13 @@ lint: $(VENV)/test.stamp  ## format, style, types, and who may import whom
 
 bench: $(VENV)/test.stamp $(VENV)/bench.stamp  ## measure against floors and peers; about eight minutes
 	@$(BIN)/python -m benchmarks
+
+soak: $(VENV)/run.stamp  ## random worlds: SEEDS=1..5000 for each level; a quarter of an hour, then some hours
+	@$(BIN)/cellctl fuzz battery-module --level direct --seeds $(SEEDS)
+	@$(BIN)/cellctl fuzz battery-module --level wire --seeds $(SEEDS)
+
+mutants: $(VENV)/run.stamp  ## hunt every planted bug with random worlds, which must find it; some minutes
+	@$(BIN)/python tests/mutants/hunt.py
 
 docs: $(VENV)/run.stamp  ## write the generated pages of docs/ anew
 	@$(BIN)/python docs/generate.py

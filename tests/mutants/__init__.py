@@ -1,0 +1,1 @@
+"""Bugs planted on purpose, as patches, and the hunt for them."""
