@@ -80,7 +80,7 @@ def recorded(state: Path, last_ns: int) -> list[Span]:
     """
     spans = [span for path in spans_in(state / FOLDER) for span in _present(path)]
     if not spans:
-        raise IncidentError(f"Nothing is recorded in {state}.")
+        raise IncidentError(f"Nothing is recorded in {state}: is it the state folder of the cell?")
     spans[-1] = replace(spans[-1], problem="")  # it may be in writing
     since_ns = spans[-1].end_ns - last_ns
     first = max((at for at, span in enumerate(spans) if span.head.now <= since_ns), default=0)
