@@ -75,7 +75,7 @@ class Bench:
         self.log = Lines(self.time_s)
         self.records = Records(setup.folder)
         self.seen = Seen(self.time_s)
-        self._watchers = tuple(watchers)
+        self.watchers = tuple(watchers)
         self.by = "operator"
         self._begin_s = loop.time()
         self._simulation: Simulation | None = None
@@ -113,7 +113,7 @@ class Bench:
         """Start control, as after a boot."""
         setup = self.setup
         self.log.muted = False
-        for watcher in self._watchers:
+        for watcher in self.watchers:
             watcher.begin()
         ledger = opened(setup.folder)
         journal = Journal(ledger, self._make_writer, monotonic_ns=self.loop.monotonic_ns)
@@ -139,6 +139,8 @@ class Bench:
         control, running = self._control, self._running
         if control is None or running is None:
             return
+        for watcher in self.watchers:
+            watcher.ending(control.journal.sequence)
         control.stop()
         await asyncio.wait((running,))
         assert self._writer is not None
@@ -181,7 +183,7 @@ class Bench:
                 driver = direct_driver_for(protocol)(device, self.simulation.contact(device.id))
             else:
                 driver = driver_for(protocol)(device)
-            return WatchedDriver(driver, self._watchers) if self._watchers else driver
+            return WatchedDriver(driver, self.watchers) if self.watchers else driver
 
         return made
 
@@ -299,14 +301,14 @@ class Bench:
 
     def _witness(self, now: int, inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
         if self._writer is not None and self._writer.alive:
-            for watcher in (self.seen, *self._watchers):
+            for watcher in (self.seen, *self.watchers):
                 watcher.turn(now, inputs, effects)
         turned, self._turned = self._turned, []
         for each in turned:
             _set(each)
 
     def _keep(self, row: Row) -> None:
-        for watcher in (self.seen, *self._watchers):
+        for watcher in (self.seen, *self.watchers):
             watcher.kept(row)
 
 

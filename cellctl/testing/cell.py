@@ -15,6 +15,7 @@ from cellctl.testing.faults import BenchFaults
 from cellctl.testing.names import known
 from cellctl.testing.operator import Operator
 from cellctl.testing.truth import Truth
+from cellctl.testing.watch import Watcher
 from cellctl.testing.work import JobHandle, Work
 
 
@@ -115,8 +116,8 @@ class BenchJournal:
 
 
 @asynccontextmanager
-async def on_bench(setup: Setup) -> AsyncIterator[CellOnBench]:
-    """A cell on a bench for the length of the block, on a running `VirtualLoop`."""
-    async with Bench(setup) as bench:
+async def on_bench(setup: Setup, watchers: Sequence[Watcher] = ()) -> AsyncIterator[CellOnBench]:
+    """A cell on a bench for the length of the block, on a running `VirtualLoop`; `watchers` look on."""
+    async with Bench(setup, watchers) as bench:
         yield CellOnBench(bench)
         bench.check_operator()

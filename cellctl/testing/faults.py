@@ -57,7 +57,10 @@ class BenchFaults:
         kind = kind_of(what.kind)
         if kind.needs_wire and self._bench.setup.level != "wire":
             raise FaultError(f"{what.kind} needs the bytes of a wire: @pytest.mark.cell(..., wire=True)")
-        return self._in_control(what) if kind.of == CONTROL else self._in_world(what)
+        injected = self._in_control(what) if kind.of == CONTROL else self._in_world(what)
+        for watcher in self._bench.watchers:
+            watcher.injected(what)
+        return injected
 
     def _in_control(self, what: Fault) -> Injected:
         if what.kind == "clock_step":

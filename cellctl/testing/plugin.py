@@ -7,7 +7,8 @@ are; and nothing heavy is imported before the first test of a cell begins. A tes
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from argparse import ArgumentTypeError
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from cellctl.testing.bench import Setup
     from cellctl.testing.cell import BenchJournal, CellOnBench
     from cellctl.testing.clock import BenchClock
+    from cellctl.testing.coverage.session import CoverageSession
     from cellctl.testing.faults import BenchFaults
     from cellctl.testing.operator import Operator
     from cellctl.testing.truth import Truth
+    from cellctl.testing.watch import Watcher
 
 FIXTURES = ("cell", "clock", "operator", "world", "faults", "journal")
 
@@ -32,17 +35,43 @@ _MARK = (
 )
 _MARK_KEYS = ("path", "recipe", "state", "seed", "wire")
 
+_TESTED: pytest.StashKey["CellOnBench"] = pytest.StashKey()
+_COVERAGE: pytest.StashKey["CoverageSession"] = pytest.StashKey()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of the plugin."""
     group = parser.getgroup("cellctl", "cells in virtual time")
     group.addoption("--cell", metavar="PATH", help="the cell of tests that name none")
     group.addoption("--cell-seed", metavar="N", type=int, help="the seed of every cell, whatever its test says")
+    group.addoption("--cell-cov", action="store_true", help="tell what of the cells the tests have exercised")
+    group.addoption("--cell-cov-html", metavar="DIR", help="the same as a page in that folder")
+    group.addoption(
+        "--cell-cov-fail-under",
+        metavar="PERCENT",
+        type=_percent,
+        help="fail if the tests have exercised less than so much of the cells",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say what the marker means."""
+    """Say what the marker means; begin to collect what the cells are exercised in, if that is asked for."""
     config.addinivalue_line("markers", _MARK)
+    asked = any(config.getoption(f"--cell-cov{of}") not in (None, False) for of in ("", "-html", "-fail-under"))
+    if asked and not config.getoption("--collect-only"):
+        from cellctl.testing.coverage.session import CoverageSession
+
+        config.stash[_COVERAGE] = CoverageSession(config)
+        config.pluginmanager.register(config.stash[_COVERAGE])
+
+
+def _percent(text: str) -> float:
+    try:
+        if 0 <= (value := float(text)) <= 100:
+            return value
+    except ValueError:
+        pass
+    raise ArgumentTypeError(f"{text!r} is no share in percent, 0 to 100")
 
 
 # --- tests of cells run on a loop of their own, in virtual time ---------------------------------------------------
@@ -107,7 +136,8 @@ async def cell(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     with ExitStack() as stack:
         if wanted["wire"]:
             stack.enter_context(wall_clock(loop))
-        async with on_bench(_setup(request, wanted, tmp_path / "state")) as tested:
+        setup = _setup(request, wanted, tmp_path / "state")
+        async with on_bench(setup, _watchers(request, setup)) as tested:
             request.node.stash[_TESTED] = tested
             if wanted["recipe"]:
                 await tested.change_over(wanted["recipe"])
@@ -177,6 +207,11 @@ def _setup(request: pytest.FixtureRequest, wanted: Mapping[str, Any], folder: Pa
     return Setup(model, folder, "wire" if wanted["wire"] else "direct", wanted["seed"])
 
 
+def _watchers(request: pytest.FixtureRequest, setup: "Setup") -> "Sequence[Watcher]":
+    coverage = request.config.stash.get(_COVERAGE, None)
+    return () if coverage is None else coverage.watchers(setup.model, request.node.nodeid)
+
+
 def _path(request: pytest.FixtureRequest, named: str | None) -> Path | str:
     """The cell that is meant: a path from here, from the root of the tests or from the test's folder, or a name."""
     named = named or request.config.getoption("--cell")
@@ -189,9 +224,6 @@ def _path(request: pytest.FixtureRequest, named: str | None) -> Path | str:
 
 
 # --- what a test that fails tells -----------------------------------------------------------------------------------
-
-
-_TESTED = pytest.StashKey["CellOnBench"]()
 
 
 @pytest.hookimpl(wrapper=True)

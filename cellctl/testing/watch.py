@@ -11,6 +11,7 @@ from typing import Any
 from cellctl.core.messages import Call, Effect, Entry, Input, Order, Outcome, Write
 from cellctl.core.signal import Value
 from cellctl.driver import Driver
+from cellctl.faults import Fault
 from cellctl.runtime.ledger import Row
 
 #: Orders kept for assertions.
@@ -23,6 +24,9 @@ class Watcher:
     def begin(self) -> None:
         """Control begins to run: once more, if it was killed."""
 
+    def ending(self, last: int) -> None:
+        """Control is told to end in order: what it writes after the entry `last` is its end."""
+
     def turn(self, now: int, inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
         """The cell took a turn."""
 
@@ -34,6 +38,9 @@ class Watcher:
 
     def answered(self, now: int, order: Order, outcome: Outcome) -> None:
         """A driver has answered an order."""
+
+    def injected(self, fault: Fault) -> None:
+        """The test lets something go wrong."""
 
 
 @dataclass(slots=True)
