@@ -41,7 +41,7 @@ def new() -> None:
 @click.argument("name", callback=_id)
 @click.option("--from", "origin", metavar="BUNDLED", help="Copy this bundled cell, such as battery-module.")
 def cell(name: str, origin: str | None) -> None:
-    """A cell in the folder NAME: cell file, profile, phase, recipe, test."""
+    """A cell in the folder NAME: cell file, profile, device model, phase, recipe, tests."""
     target = Path(name)
     if target.exists():
         raise Failure(f"{target} exists already.")

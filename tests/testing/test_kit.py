@@ -211,6 +211,17 @@ def test_a_cell_with_wrong_files_is_told_as_check_tells_it(tmp_path: Path) -> No
         cell_model("batery-module")
 
 
+def test_a_cell_with_a_device_that_has_no_model_is_told_what_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    profile = "cellctl: 1\nprofile: {id: pump, version: 1, protocol: modbus, vendor: V, source: S, confidence: B}\n"
+    signals = "signals: {on: {type: bool, read: coil 1, every: 1 s}}\n"
+    (tmp_path / "profiles" / "pump.yaml").write_text(profile + signals)
+    devices = ", ".join(f'{name}: {{profile: pump, at: "modbus://192.0.2.{n}"}}' for n, name in enumerate("ab", 1))
+    (tmp_path / "cell.yaml").write_text(f"cellctl: 1\ncell: {{id: x, name: X}}\ndevices: {{{devices}}}\n")
+    with pytest.raises(CellInvalid, match=r"a \(and b\) cannot be simulated: write a device model into models/"):
+        cell_model(tmp_path)
+
+
 def test_a_cell_is_checked_again_when_a_file_is_another(tmp_path: Path) -> None:
     (tmp_path / "cell.yaml").write_text("cellctl: 1\ncell: {id: x, name: X}\ndevices: {}\n")
     first = cell_model(tmp_path)

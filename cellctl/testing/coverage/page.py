@@ -30,7 +30,10 @@ def page(collected: Collected) -> str:
     seen, total = collected.count
     style = (files("cellctl.testing.coverage") / "page.css").read_text(encoding="utf-8")
     cells = "".join(_cell(cell) for cell in collected.cells.values()) or "<p>No cell was tested.</p>"
-    told = f"{seen} of {total} things that the cells have were exercised. cellctl {cellctl.__version__}"
+    told = (
+        f"{seen} of {total} things that the cells have were exercised (cellctl {cellctl.__version__}). A number tells"
+        " how many tests did; point at it for their names."
+    )
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Cell coverage</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
