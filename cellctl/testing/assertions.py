@@ -15,6 +15,9 @@ from cellctl.testing.bench import Bench
 from cellctl.testing.clock import Duration, seconds
 from cellctl.testing.names import known, state_of
 
+#: A test that fails shows its own line, not those in here.
+__tracebackhide__ = True
+
 #: How often (virtual seconds) a signal is looked at that shall settle.
 _LOOK_S = 0.1
 

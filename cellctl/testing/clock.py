@@ -10,6 +10,9 @@ from cellctl.core.units import duration_ns
 from cellctl.testing.bench import Bench
 from cellctl.testing.standstill import Standstill
 
+#: A test that fails shows its own line, not those in here.
+__tracebackhide__ = True
+
 #: A duration in words ("40 s", "5 min") or in seconds.
 Duration = str | float
 

@@ -8,6 +8,9 @@ order is under way or a fault is to come, and whether what is waited for still m
 from cellctl.testing.bench import Bench
 from cellctl.testing.virtual import Deadlock
 
+#: A test that fails shows its own line, not those in here.
+__tracebackhide__ = True
+
 #: So long (virtual seconds) must everything have been as it is: longer than any driver needs to connect anew.
 STILL_S = 10.0
 
