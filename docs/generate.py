@@ -17,8 +17,16 @@ from cellctl.cli import cellctl
 from cellctl.cli.diagram import mermaid
 from cellctl.core.packml import COMMANDS, DEFAULT_MODES, MANDATORY, STATE_COMPLETE, Command, State
 from cellctl.core.units import UNITS, dimension_of
-from cellctl.gateway.http import reads, requests, stream
+from cellctl.faults import CONTROL, DEVICE, KINDS, LINK, FaultKind
+from cellctl.gateway.http import faults, reads, requests, stream
 from cellctl.model.codes import CODES
+from cellctl.testing import assertions, plugin
+from cellctl.testing.cell import BenchJournal, CellOnBench
+from cellctl.testing.clock import BenchClock
+from cellctl.testing.coverage.items import SECTIONS
+from cellctl.testing.faults import BenchFaults
+from cellctl.testing.operator import Operator
+from cellctl.testing.truth import Truth
 
 DOCS = Path(__file__).parent
 
@@ -155,6 +163,7 @@ def api() -> str:
     no_desk: Any = None  # the routes look at it when they are asked, not when they are made
     app.include_router(reads.routes(no_desk))
     app.include_router(requests.routes(no_desk))
+    app.include_router(faults.routes(Path()))
     told = app.openapi()
     routes = [
         (f"`{method.upper()} {path}`", route["description"], _exchange(route))
@@ -218,11 +227,130 @@ def _type(schema: Mapping[str, Any]) -> str:
     return str(schema.get("type", "anything"))
 
 
+def testing() -> str:
+    """The test kit: what is registered with pytest, what its fixtures offer, and what can go wrong on purpose."""
+    options = _Options()
+    plugin.pytest_addoption(options)  # type: ignore[arg-type]
+    marks = [(f"`{key}={default!r}`", told) for key, (default, told) in plugin.MARK_KEYS.items()]
+    fixtures = [(f"`{name}`", _first_paragraph(getattr(plugin, name))) for name in plugin.FIXTURES]
+    offered = [
+        block
+        for name, kind in OFFERED.items()
+        for block in (f"### {name}", _rest_of(kind), _table(("write", "to"), _members(name, kind)))
+    ]
+    places = {LINK: "On the line", DEVICE: "In a device", CONTROL: "In the controller"}
+    kinds = [
+        block
+        for of, heading in places.items()
+        for block in (
+            f"### {heading}",
+            _table(
+                ("kind", "names", "what happens", "options", "lasts"),
+                [_fault(name, kind) for name, kind in KINDS.items() if kind.of == of],
+            ),
+        )
+    ]
+    return _page(
+        "The test kit",
+        "With `cellctl[test]` installed, pytest has what stands here. Begin with"
+        ' [Write and test a phase](../tutorials/test-a-phase.md). A *duration* is a text such as `"30 s"`, or seconds'
+        " as a number; all times are virtual.",
+        "## The marker",
+        f"`@pytest.mark.cell(path, ...)`: {plugin.MARK}. On a class or in `pytestmark` it holds for all tests there;"
+        " what is nearer to the test wins, key by key.",
+        _table(("key, and its default", "says"), marks),
+        "## Options of pytest",
+        _table(("option", "means"), options.rows),
+        "## Fixtures",
+        "A test that asks for one of them is a test of a cell, marked or not. It is `async def`, and runs in an event"
+        " loop of its own whose clock jumps to whatever is due next.",
+        _table(("fixture", "is"), fixtures),
+        *offered,
+        "## Claims",
+        inspect.cleandoc(str(assertions.__doc__)),
+        _table(("write", "to claim"), _members("cell", assertions.Assertions)),
+        "## Cell coverage",
+        "`--cell-cov` tells how much of this the tests have exercised, and names what is missing. The end of a test,"
+        " which stops every cell, exercises nothing; neither does what a fault broke on purpose.",
+        _table(("row", "asks"), SECTIONS.items()),
+        "## Kinds of faults",
+        '`faults.KIND("TARGET", for_="30 s", OPTION=...)` in a test; `cellctl fault KIND TARGET --for \'30 s\'` in a'
+        " running simulated cell. Both know the same kinds. What lasts ends after `for_`, or by hand:"
+        " `fault = faults.unplug(...)`, `fault.end()`. How to use them:"
+        " [Let things go wrong](../how-to/inject-a-fault.md).",
+        *kinds,
+        "(wire): it needs the bytes of a wire, so a test needs `wire=True`.",
+    )
+
+
+#: What the fixtures give, besides what pytest itself says of them.
+OFFERED: Mapping[str, type] = {
+    "cell": CellOnBench,
+    "clock": BenchClock,
+    "operator": Operator,
+    "world": Truth,
+    "faults": BenchFaults,
+    "journal": BenchJournal,
+}
+
+
+class _Options:
+    """Takes the place of pytest's parser, and keeps what is registered."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str]] = []
+
+    def getgroup(self, *_: str) -> "_Options":
+        return self
+
+    def addoption(self, name: str, *, metavar: str = "", help: str, **_: object) -> None:
+        self.rows.append((f"`{name}={metavar}`" if metavar else f"`{name}`", help))
+
+
+def _members(name: str, kind: type) -> list[tuple[str, str]]:
+    """What an object offers, in the order of its text: how to write it, and what it does."""
+    own = [(each, member) for each, member in vars(kind).items() if not each.startswith("_")]
+    return [(f"`{_written(f'{name}.{each}', member)}`", _first_paragraph(member)) for each, member in own]
+
+
+def _written(name: str, member: object) -> str:
+    if not inspect.isfunction(member):
+        return name
+    given = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for parameter in inspect.signature(member).parameters.values()
+        if parameter.name != "self"
+    ]
+    waits = "await " if inspect.iscoroutinefunction(member) else ""
+    return f"{waits}{name}{inspect.Signature(given)}".replace("|", "\\|")
+
+
+def _first_paragraph(thing: object) -> str:
+    return " ".join(str(inspect.getdoc(thing)).partition("\n\n")[0].split()).replace("``", "`")
+
+
+def _rest_of(kind: type) -> str:
+    """What the class says of its object, without the name in front."""
+    text = _first_paragraph(kind)
+    _, colon, rest = text.partition(": ")
+    return f"{rest[:1].upper()}{rest[1:]}" if colon else text
+
+
+def _fault(name: str, kind: FaultKind) -> tuple[str, ...]:
+    options = "; ".join(
+        f"`{option}`: {told.kind}, {told.text}" + ("" if told.default is None else f" [{told.default}]")
+        for option, told in kind.options.items()
+    )
+    wire = " (wire)" if kind.needs_wire else ""
+    return f"`{name}`{wire}", f"`{kind.target}`" if kind.target else "", kind.text, options, "yes" if kind.lasts else ""
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/api.md": api,
     "reference/cli.md": cli,
     "reference/error-codes.md": error_codes,
     "reference/packml.md": packml,
+    "reference/testing.md": testing,
     "reference/units.md": units,
 }
 

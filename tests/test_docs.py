@@ -107,6 +107,8 @@ def press_cell(tmp_path: Path) -> Path:
         "recipes/lid.yaml": _block("tutorials/your-own-cell.md", "yaml", "recipe:"),
         "models/press.py": _block("how-to/simulate-a-device.md", "python", "class Press:"),
         "models/world.py": _block("how-to/simulate-a-device.md", "python", "class PressWorld"),
+        "tests/test_lids.py": _block("tutorials/your-own-cell.md", "python", "test_three_lids"),
+        "tests/test_press.py": _block("how-to/write-a-phase.md", "python", "async def test_"),
     }
     for name, text in files.items():
         path = tmp_path / "press-cell" / name
@@ -125,6 +127,13 @@ def test_the_cell_of_the_tutorial_makes_its_lids(press_cell: Path) -> None:
             _until(press_cell, command, "")
         parts = _until(press_cell, "parts", "j-0003")
     assert parts.count("good") == 3
+
+
+def test_the_tests_of_the_cell_of_the_tutorial_pass(press_cell: Path) -> None:
+    (press_cell / "models" / "world.py").unlink()  # of the guide, not of the tutorial: it would set the hardness
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests"]
+    done = subprocess.run(command, cwd=press_cell, capture_output=True, text=True, timeout=100, check=False)
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 
 @contextmanager

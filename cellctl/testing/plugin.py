@@ -28,12 +28,19 @@ if TYPE_CHECKING:
 
 FIXTURES = ("cell", "clock", "operator", "world", "faults", "journal")
 
-_MARK = (
-    "cell(path=None, *, recipe=None, state='Stopped', seed=0, wire=False): a test of the cell in that folder (or of"
-    " that name, if it is bundled); without a path the one that the test lies in, or that of --cell. It begins with"
-    " the recipe loaded and in that state. wire=True: over the real protocols."
+#: What the marker takes besides the path, with its default and its meaning.
+MARK_KEYS: Mapping[str, tuple[object, str]] = {
+    "recipe": (None, "the recipe that is loaded when the test begins"),
+    "state": ("Stopped", "the state in which it begins: Stopped, Idle or Execute"),
+    "seed": (0, "the seed of all that is random"),
+    "wire": (False, "whether the drivers speak their real protocols, over a network in memory"),
+}
+
+#: What the marker means without them.
+MARK = (
+    "a test of the cell in that folder (or of that name, if it is bundled); without a path the one that the test lies"
+    " in, or that of --cell"
 )
-_MARK_KEYS = ("path", "recipe", "state", "seed", "wire")
 
 _TESTED: pytest.StashKey["CellOnBench"] = pytest.StashKey()
 _COVERAGE: pytest.StashKey["CoverageSession"] = pytest.StashKey()
@@ -56,7 +63,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Say what the marker means; begin to collect what the cells are exercised in, if that is asked for."""
-    config.addinivalue_line("markers", _MARK)
+    keys = ", ".join(f"{key}={default!r}" for key, (default, _) in MARK_KEYS.items())
+    config.addinivalue_line("markers", f"cell(path=None, *, {keys}): {MARK}.")
     asked = any(config.getoption(f"--cell-cov{of}") not in (None, False) for of in ("", "-html", "-fail-under"))
     if asked and not config.getoption("--collect-only"):
         from cellctl.testing.coverage.session import CoverageSession
@@ -179,13 +187,14 @@ def _wanted(request: pytest.FixtureRequest) -> dict[str, Any]:
     """What the marker says; pytest.UsageError if it says something that it cannot."""
     from cellctl.testing.names import UnknownName, known
 
-    wanted: dict[str, Any] = {"path": None, "recipe": None, "state": "Stopped", "seed": 0, "wire": False}
+    wanted: dict[str, Any] = {"path": None} | {key: default for key, (default, _) in MARK_KEYS.items()}
     for mark in reversed(list(request.node.iter_markers("cell"))):
         if len(mark.args) > 1:
             raise pytest.UsageError(f"{request.node.nodeid}: the marker cell takes one path")
         try:
             wanted |= {
-                known("keyword of the marker cell", key, _MARK_KEYS): value for key, value in mark.kwargs.items()
+                known("keyword of the marker cell", key, ("path", *MARK_KEYS)): value
+                for key, value in mark.kwargs.items()
             }
         except UnknownName as error:
             raise pytest.UsageError(f"{request.node.nodeid}: {error}") from None

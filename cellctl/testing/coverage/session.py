@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 #: The name under which a worker of pytest-xdist hands over what it collected.
 HANDED_OVER = "cellctl_cell_cov"
 
+PAGE = "index.html"
+
 
 class CoverageSession:
     """Collects while the tests run; reports when all have ended. pytest.UsageError if the pages cannot be written."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.collected = Collected()
+        self._config = config
         self._worker: dict[str, Any] | None = getattr(config, "workeroutput", None)
         self._limit: float | None = config.getoption("--cell-cov-fail-under")
         self._folder = _folder(config) if self._worker is None else None
@@ -66,7 +69,7 @@ class CoverageSession:
         if self._folder is not None:
             from cellctl.testing.coverage.page import page
 
-            (self._folder / "index.html").write_text(page(self.collected), encoding="utf-8")
+            (self._folder / PAGE).write_text(page(self.collected), encoding="utf-8")
         if exitstatus == pytest.ExitCode.OK and self._under:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -78,7 +81,7 @@ class CoverageSession:
         for worker in self._lost:
             terminalreporter.line(f"The worker {worker} died: what its tests exercised is missing here.", red=True)
         if self._folder is not None:
-            terminalreporter.line(f"Written to {self._folder / 'index.html'}")
+            terminalreporter.line(f"Written to {Path(self._config.getoption('--cell-cov-html'), PAGE)}")
         if self._limit is not None:
             told = f"{percent(self.collected.percent)} of what the cells have was exercised"
             verdict = f"FAIL: {told}; {self._limit:g} % is required." if self._under else f"{told.capitalize()}."
