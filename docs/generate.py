@@ -25,8 +25,9 @@ from cellctl.testing.cell import BenchJournal, CellOnBench
 from cellctl.testing.clock import BenchClock
 from cellctl.testing.coverage.items import SECTIONS
 from cellctl.testing.faults import BenchFaults
-from cellctl.testing.operator import Operator
+from cellctl.testing.operator import Answer, Operator
 from cellctl.testing.truth import Truth
+from cellctl.testing.work import JobHandle
 
 DOCS = Path(__file__).parent
 
@@ -236,7 +237,7 @@ def testing() -> str:
     offered = [
         block
         for name, kind in OFFERED.items()
-        for block in (f"### {name}", _rest_of(kind), _table(("write", "to"), _members(name, kind)))
+        for block in (f"### {name}", _rest_of(kind), _table(("write", "to"), _members(name.partition(" ")[0], kind)))
     ]
     places = {LINK: "On the line", DEVICE: "In a device", CONTROL: "In the controller"}
     kinds = [
@@ -271,7 +272,7 @@ def testing() -> str:
         _table(("write", "to claim"), _members("cell", assertions.Assertions)),
         "## Cell coverage",
         "`--cell-cov` tells how much of this the tests have exercised, and names what is missing. The end of a test,"
-        " which stops every cell, exercises nothing; neither does what a fault broke on purpose.",
+        " which stops every cell, exercises nothing. Cells are told apart by their ids.",
         _table(("row", "asks"), SECTIONS.items()),
         "## Kinds of faults",
         '`faults.KIND("TARGET", for_="30 s", OPTION=...)` in a test; `cellctl fault KIND TARGET --for \'30 s\'` in a'
@@ -291,6 +292,8 @@ OFFERED: Mapping[str, type] = {
     "world": Truth,
     "faults": BenchFaults,
     "journal": BenchJournal,
+    "job = await cell.produce(...)": JobHandle,
+    "answer = operator.press(...)": Answer,
 }
 
 
@@ -309,7 +312,10 @@ class _Options:
 
 def _members(name: str, kind: type) -> list[tuple[str, str]]:
     """What an object offers, in the order of its text: how to write it, and what it does."""
-    own = [(each, member) for each, member in vars(kind).items() if not each.startswith("_")]
+    told = {
+        each: member for each, member in vars(kind).items() if inspect.isfunction(member) or type(member) is property
+    }
+    own = [(each, member) for each, member in told.items() if not each.startswith("_")]
     return [(f"`{_written(f'{name}.{each}', member)}`", _first_paragraph(member)) for each, member in own]
 
 

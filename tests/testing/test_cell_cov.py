@@ -1,5 +1,6 @@
 """Cell coverage: what there is to cover, and that a run of tests is told, page and limit, just what it exercised."""
 
+import os
 import re
 import subprocess
 import sys
@@ -11,14 +12,20 @@ import pytest
 
 from cellctl.core.condition import Ref
 from cellctl.core.equipment import Equipment
+from cellctl.core.messages import Entry
 from cellctl.core.packml import Mode, ModeRule, State
 from cellctl.core.phase import PhaseDefinition
 from cellctl.core.procedure import ForEach, Parallel, PhaseStep, Sequence, With
 from cellctl.core.recipe import MasterRecipe, RecipeParameter
+from cellctl.runtime.ledger import Row
 from cellctl.testing import cell_model
 from cellctl.testing.coverage import items as asked
 from cellctl.testing.coverage.collected import Collected
 from cellctl.testing.coverage.items import Item, items
+from cellctl.testing.coverage.witness import Witness
+
+#: The report is compared as it stands in a terminal of this width.
+WIDE = {**os.environ, "COLUMNS": "80"}
 
 
 def names(equipment: Equipment, section: str, group: str | None = None) -> list[str]:
@@ -136,6 +143,67 @@ def test_what_processes_collected_merges_in_any_order() -> None:
     assert whole.cells["bm1"].faults == {"unplug": {"one", "two"}}
 
 
+def witness(*entries: Entry, ending: int | None = None) -> Witness:
+    """What is seen of these entries; with `ending`, control was told to end after so many."""
+    made = Witness(cell_model("battery-module"))
+    made.begin()
+    for number, entry in enumerate(entries, 1):
+        if ending is not None and number == ending + 1:
+            made.ending(ending)
+        made.kept(Row(number, 0, entry))
+    return made
+
+
+def state(name: str) -> Entry:
+    return Entry("state", {"state": name, "number": 0})
+
+
+def test_a_state_is_left_by_the_command_before_it_or_by_itself() -> None:
+    seen = witness(
+        Entry("start", {"state": "Stopped", "clean": True}),
+        Entry("command", {"command": "Reset", "by": "", "cause": "", "state": "Stopped"}),
+        state("Resetting"),
+        state("Idle"),
+    ).seen
+    assert {(item.group, item.name) for item in seen if item.section == asked.TRANSITIONS} == {
+        ("Reset", "Stopped"), ("SC", "Resetting"),
+    }  # fmt: skip
+    assert {item.name for item in seen if item.section == asked.STATES} == {"Stopped", "Resetting", "Idle"}
+
+
+def test_a_killed_control_left_no_state() -> None:
+    started = Entry("start", {"state": "Aborted", "clean": False})
+    seen = witness(Entry("start", {"state": "Stopped", "clean": True}), started).seen
+    assert [item for item in seen if item.section == asked.TRANSITIONS] == []
+
+
+def test_what_is_written_while_control_ends_does_not_count_but_what_it_had_decided_before_does() -> None:
+    entries = [Entry("start", {"state": "Stopped", "clean": True}), state("Idle"), state("Held")]
+    assert {item.name for item in witness(*entries, ending=2).seen if item.section == asked.STATES} == {
+        "Stopped", "Idle",
+    }  # fmt: skip
+
+
+def test_a_fault_counts_for_its_recipe_and_its_recovery_for_its_phase() -> None:
+    part, step = "j-0001", "weld_busbars"
+    begun = [
+        Entry("part", {"part": part, "job": "j", "recipe": "module-8s", "version": "3"}),
+        Entry("phase", {"part": part, "step": step, "phase": "weld_busbars"}),
+    ]
+
+    def recovery(key: str, choice: str) -> Entry:
+        return Entry("recovery", {"part": part, "step": step, "key": key, "choice": choice})
+
+    seen = witness(*begun, recovery("step:3/weak_weld#2", "skip")).seen
+    assert Item(asked.RECOVERIES, "weld_busbars", "weak_weld: skip") in seen
+    assert Item(asked.POLICIES, "module-8s", "weld_busbars weak_weld") in seen
+    seen = witness(*begun, recovery("step:3/laser.fire#1", "redo")).seen
+    assert Item(asked.POLICIES, "module-8s", "weld_busbars in_doubt") in seen
+    question = {"part": part, "question": f"{part}/{step}/step:3/weak_weld#1", "text": ""}
+    seen = witness(*begun, Entry("question", question)).seen
+    assert Item(asked.POLICIES, "module-8s", "weld_busbars weak_weld") in seen
+
+
 # --- a run of tests ---------------------------------------------------------------------------------------------------
 
 TESTS = '''
@@ -220,7 +288,7 @@ def repository(tmp_path: Path) -> Path:
 
 def run(repository: Path, *arguments: str) -> Run:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *arguments]
-    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=100, check=False, env=WIDE)
     return Run(done.returncode, done.stdout + done.stderr)
 
 

@@ -3,6 +3,7 @@
 The rule kept here: the files are those of the pages, in the order in which a reader writes them.
 """
 
+import os
 import re
 import resource
 import subprocess
@@ -14,6 +15,9 @@ import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
 TUTORIAL, FAULTS, CI = "tutorials/test-a-phase.md", "how-to/inject-a-fault.md", "how-to/test-in-ci.md"
+
+#: The pages show a terminal of this width.
+WIDE = {**os.environ, "COLUMNS": "80"}
 
 #: What a run of the examples may cost, seconds of processor time: a reader does not wait.
 RUN_S_MAX = 10.0
@@ -45,7 +49,7 @@ def write(repository: Path, *pages: str, only: str = "") -> None:
 
 def run(repository: Path, *command: str) -> tuple[int, str]:
     argv = [sys.executable, "-m", *command]
-    done = subprocess.run(argv, cwd=repository, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(argv, cwd=repository, capture_output=True, text=True, timeout=100, check=False, env=WIDE)
     return done.returncode, re.sub(r", commit [\w-]+", "", done.stdout + done.stderr)
 
 

@@ -7,6 +7,7 @@ one that did not is named.
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,7 +77,7 @@ class CoverageSession:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Tell it."""
         terminalreporter.section("cell coverage")
-        for line in report(self.collected, terminalreporter._tw.fullwidth):  # noqa: SLF001 - it has no public width
+        for line in report(self.collected, get_terminal_size().columns):
             terminalreporter.line(line)
         for worker in self._lost:
             terminalreporter.line(f"The worker {worker} died: what its tests exercised is missing here.", red=True)
