@@ -55,6 +55,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
     "Test": {
         "incident": ("incident", "incident", "What the flight recorder kept: export, replay, make a test of it."),
         "fuzz": ("fuzz", "fuzz", "Play random worlds, and see whether all holds that must."),
+        "whatif": ("whatif", "whatif", "Play shifts: parts an hour, what limits, what a change brings."),
     },
     "Reference": {
         "schema": ("files", "schema", "The JSON Schema of a kind of file."),

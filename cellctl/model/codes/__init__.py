@@ -1,7 +1,7 @@
 """What every code means: the pages of `cellctl explain`.
 
 The rule kept here: a code, once given, keeps its meaning. E is an error, W a warning; the first digit tells where:
-1 any file, 2 the cell, 3 a profile, 4 a phase, 5 a recipe.
+1 any file, 2 the cell, 3 a profile, 4 a phase, 5 a recipe, 6 what to try.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from cellctl.model.codes.files import FILES
 from cellctl.model.codes.phase import PHASE
 from cellctl.model.codes.profile import PROFILE
 from cellctl.model.codes.recipe import RECIPE
+from cellctl.model.codes.whatif import WHATIF
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,5 +40,7 @@ def _indented(example: str) -> str:
 
 
 CODES: Mapping[str, Explanation] = {
-    code: Explanation(code, *texts) for table in (FILES, CELL, PROFILE, PHASE, RECIPE) for code, texts in table.items()
+    code: Explanation(code, *texts)
+    for table in (FILES, CELL, PROFILE, PHASE, RECIPE, WHATIF)
+    for code, texts in table.items()
 }

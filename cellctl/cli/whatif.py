@@ -1,0 +1,172 @@
+"""Shifts that have not been worked yet: `cellctl whatif`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cellctl.cli.terminal import INVALID, Failure, document, say, table
+
+if TYPE_CHECKING:
+    from cellctl.testing.whatif.outcome import Outcome, Variant
+
+SCHEMA = "cellctl.whatif/1"
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("cell", default=".")
+@click.option(
+    "-n", "--shifts", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Of each variant."
+)
+@click.option("--vary", type=FILE, help="What is other than today: a YAML file.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Another one is other luck.")
+@click.option("--processes", type=click.IntRange(1, 256), help="Side by side  [default: one for each processor]")
+@click.option("--picture", type=FILE, metavar="FILE.svg", help="Draw it.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def whatif(
+    cell: str, shifts: int, vary: Path | None, seed: int, processes: int | None, picture: Path | None, as_json: bool
+) -> None:
+    """Let CELL work many shifts in virtual time: how many parts an hour, what limits it, what a change would bring.
+
+    How long everything takes is seen from the simulated cell. --vary FILE says what else may happen: faster phases,
+    devices that fail, parts in process, several recipes, a person who comes late.
+    """
+    from cellctl.model import FilesInvalid
+    from cellctl.testing import CellInvalid
+    from cellctl.testing.whatif.calibration import CalibrationFailed
+    from cellctl.testing.whatif.picture import drawn
+    from cellctl.testing.whatif.run import outcome_of, plan_of, played
+
+    try:
+        plan = plan_of(cell, vary, shifts, seed)
+    except (CellInvalid, FilesInvalid) as invalid:
+        raise Failure(str(invalid), INVALID) from invalid
+    except CalibrationFailed as failed:
+        sentence, _, detail = str(failed).partition("\n")
+        raise Failure(f"The simulated cell cannot be timed: {sentence}.", detail=detail) from failed
+    with click.progressbar(length=plan.shifts, label="Shifts", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+
+        def seen() -> Any:
+            for piece, some in played(plan, processes):
+                bar.update(len(some))
+                yield piece, some
+
+        outcome = outcome_of(plan, seen())
+    if picture is not None:
+        picture.write_text(drawn(outcome), encoding="utf-8")
+    if as_json:
+        document(SCHEMA, _plain(outcome))
+    else:
+        _tell(outcome)
+
+
+def _tell(outcome: "Outcome") -> None:
+    jobs = ", then ".join(
+        order.recipe + (f" x {order.quantity}" if order.quantity else "") for order in outcome.whatif.orders
+    )
+    shifts = len(outcome.variants[0].shifts)
+    length = f"{outcome.whatif.shift_ns / 3.6e12:g} h"
+    click.echo(f"{jobs}: {shifts} shifts of {length}, seed {outcome.seed}\n")
+    table(_HEAD, [_row(variant) for variant in outcome.variants])
+    for title, shares, sign in (
+        ("part of the shift in", "states", ""),
+        ("part of the shift busy", "busy", ""),
+        ("more parts if 10 % faster", "gains", "+"),
+    ):
+        click.echo()
+        _compare(title, outcome, [getattr(variant, shares) for variant in outcome.variants], sign)
+    for note in _notes(outcome):
+        say(note)
+
+
+_HEAD = (
+    "wip", "good parts/h: p10", "p50", "p90", "oee", "availability", "performance", "quality", "busiest"
+)  # fmt: skip
+
+
+def _row(variant: "Variant") -> tuple[str, ...]:
+    from cellctl.testing.whatif.outcome import FACTORS
+
+    made = variant.parts_per_hour
+    factors = (variant.median(factor) for factor in FACTORS)
+    name, share = variant.limit
+    figures = (f"{figure:.1f}" for figure in (made.p10, made.p50, made.p90))
+    return (_wip(variant), *figures, *(_percent(factor) for factor in factors), f"{name}, {_percent(share)}")
+
+
+def _compare(title: str, outcome: "Outcome", columns: list[dict[str, float]], sign: str) -> None:
+    """One row for each name, one column for each variant; the first column's order, and nothing that is always 0."""
+    names = dict.fromkeys(name for column in columns for name in column)
+    rows = [
+        (name, *(_percent(column.get(name, 0.0), sign) for column in columns))
+        for name in sorted(names, key=lambda name: -max(column.get(name, 0.0) for column in columns))
+        if any(abs(column.get(name, 0.0)) >= _TOLD for column in columns)
+    ]
+    table((title, *(f"wip {_wip(variant)}" for variant in outcome.variants)), rows)
+
+
+#: A share below it would be told as 0.0 %.
+_TOLD = 0.0005
+
+
+def _notes(outcome: "Outcome") -> list[str]:
+    notes = []
+    for variant in outcome.variants:
+        if stood := variant.stood:
+            notes.append(
+                f"With wip {_wip(variant)} {len(stood)} of {len(variant.shifts)} shifts came to a standstill for good:"
+                f" {stood[0].stood}."
+            )
+    performance = [variant.median("performance") for variant in outcome.variants]
+    if None in performance:
+        notes.append("There is no OEE without the recipe's 'ideal_cycle'.")
+    if any(value is not None and value > 1 for value in performance):
+        notes.append(
+            "A performance above 100 % says that the recipe's 'ideal_cycle' is longer than what the cell does."
+        )
+    return notes
+
+
+def _plain(outcome: "Outcome") -> dict[str, Any]:
+    from cellctl.testing.whatif.outcome import FACTORS
+
+    return {
+        "seed": outcome.seed,
+        "shift_s": outcome.whatif.shift_ns / 1e9,
+        "jobs": [{"recipe": order.recipe, "quantity": order.quantity} for order in outcome.whatif.orders],
+        "variants": [
+            {
+                "wip": list(variant.wip),
+                "shifts": len(variant.shifts),
+                "good_parts_per_hour": dict(zip(("p10", "p50", "p90"), _quantiles(variant), strict=True)),
+                **{factor: _rounded(variant.median(factor)) for factor in FACTORS},
+                "busiest": variant.limit[0],
+                "busy": {name: _rounded(share) for name, share in variant.busy.items()},
+                "phases": {name: _rounded(share) for name, share in variant.phases.items()},
+                "states": {name: _rounded(share) for name, share in variant.states.items()},
+                "gain_if_10_percent_faster": {name: _rounded(gain) for name, gain in variant.gains.items()},
+                "standstills": [{"shift": shift.number, "why": shift.stood} for shift in variant.stood],
+            }
+            for variant in outcome.variants
+        ],
+    }
+
+
+def _quantiles(variant: "Variant") -> tuple[float, ...]:
+    made = variant.parts_per_hour
+    return tuple(round(figure, 3) for figure in (made.p10, made.p50, made.p90))
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 5)
+
+
+def _wip(variant: "Variant") -> str:
+    return "/".join(str(wip) for wip in variant.wip)
+
+
+def _percent(share: float | None, sign: str = "") -> str:
+    return "-" if share is None else f"{share * 100:{sign}.1f} %"
