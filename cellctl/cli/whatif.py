@@ -34,17 +34,19 @@ def whatif(
     How long everything takes is seen from the simulated cell. --vary FILE says what else may happen: faster phases,
     devices that fail, parts in process, several recipes, a person who comes late.
     """
-    from cellctl.model import FilesInvalid
+    from cellctl.model import FilesInvalid, SimulatorsMissing
     from cellctl.testing import CellInvalid
     from cellctl.testing.whatif.calibration import CalibrationFailed
     from cellctl.testing.whatif.picture import drawn
     from cellctl.testing.whatif.run import outcome_of, plan_of, played
 
+    if picture is not None and not picture.absolute().parent.is_dir():
+        raise click.UsageError(f"There is no folder {picture.parent} for the picture.")
     try:
         plan = plan_of(cell, vary, shifts, seed)
     except (CellInvalid, FilesInvalid) as invalid:
         raise Failure(str(invalid), INVALID) from invalid
-    except CalibrationFailed as failed:
+    except (CalibrationFailed, SimulatorsMissing) as failed:
         sentence, _, detail = str(failed).partition("\n")
         raise Failure(f"The simulated cell cannot be timed: {sentence}.", detail=detail) from failed
     with click.progressbar(length=plan.shifts, label="Shifts", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:

@@ -33,6 +33,9 @@ _STATES = {state.title: state for state in State}
 _WORKING = frozenset({State.EXECUTE, State.COMPLETING})
 
 
+_WITHOUT = "Name one in its profile (sim:), or say how long every phase of the recipe 'takes:' in the file of --vary."
+
+
 class CalibrationFailed(Exception):  # noqa: N818 - what is the case
     """The simulated cell does not make the parts that are to be timed: what it was at."""
 
@@ -49,6 +52,8 @@ class Calibration:
 
 def calibrate(model: CellModel, recipes: Sequence[str], wip: int | None = None, parts: int = PARTS) -> Calibration:
     """Make `parts` of each of the recipes on simulated devices in virtual time; CalibrationFailed if it cannot."""
+    if without := sorted(set(model.equipment.devices) - set(model.models)):
+        raise CalibrationFailed(f"the device {without[0]} has no model to simulate it\n{_WITHOUT}")
     loop, stopwatch = VirtualLoop(), _Stopwatch()
     timed = replace(model, equipment=placed(model.equipment, wip).equipment)
     with tempfile.TemporaryDirectory(prefix="cellctl-whatif-") as folder:

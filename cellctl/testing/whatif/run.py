@@ -14,7 +14,7 @@ from pathlib import Path
 from cellctl.core.procedure import phases_of
 from cellctl.model.whatif import PhaseChange, WhatIf, read_whatif
 from cellctl.testing.cells import cell_model
-from cellctl.testing.whatif.calibration import Calibration, calibrate
+from cellctl.testing.whatif.calibration import Calibration, CalibrationFailed, calibrate
 from cellctl.testing.whatif.outcome import FASTER, Outcome, Variant
 from cellctl.testing.whatif.places import placed
 from cellctl.testing.whatif.shift import play
@@ -67,16 +67,20 @@ class Plan:
 def plan_of(cell: str, file: Path | None, shifts: int, seed: int) -> Plan:
     """What to play for `shifts` shifts of each variant; how long everything takes is found out here.
 
-    CellInvalid or FilesInvalid if files are wrong, CalibrationFailed if the simulated cell makes no parts.
+    CellInvalid or FilesInvalid if files are wrong, CalibrationFailed if it cannot be known how long everything takes.
     """
     model = cell_model(cell)
     whatif = read_whatif(file, model.equipment)
     recipes = list(dict.fromkeys(order.recipe for order in whatif.orders))
+    if not recipes:
+        raise CalibrationFailed("the cell has no recipe")
     masters = [model.equipment.recipes[recipe] for recipe in recipes]
     phases = dict.fromkeys(step.phase for master in masters for step in phases_of(master.procedure))
+    unknown = [phase for phase in phases if whatif.phases.get(phase, PhaseChange()).takes is None]
     pieces: list[Piece] = []
     for wip in whatif.wip or (None,):
-        as_it_is = Try(cell, whatif, calibrate(model, recipes, wip), seed, wip)
+        seen = calibrate(model, recipes, wip) if unknown else Calibration({}, {}, {})
+        as_it_is = Try(cell, whatif, seen, seed, wip)
         pieces += _pieces(as_it_is, shifts)
         for phase in phases:
             pieces += _pieces(replace(as_it_is, faster=phase), max(1, shifts // SHIFTS_A_PROBE))

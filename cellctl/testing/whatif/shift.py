@@ -42,7 +42,7 @@ def play(timed: TimedCell, seed: int, number: int) -> Shift:
             stood = _standstill(cell)
             break
         now = max(now, _earlier(due_ns, outage_ns) or now)
-        if now >= end_ns:
+        if now > end_ns:
             break
         inputs = list(outages.until(now))
         if person.due_ns is not None and person.due_ns <= now and (action := person.act(cell)) is not None:

@@ -50,8 +50,9 @@ class TimedCell:
         """The equipment of one shift, whose phases draw from `chance` and tell `tally` when they work."""
         phases = {name: _fixed(name, duration_ns) for name, duration_ns in self.fixed.items()}
         for name, place in self.places.items():
-            if name in self.durations:
-                timed = _Timed(name, self.change(name), self.durations[name], (chance, tally))
+            change = self.change(name)
+            if name in self.durations or change.takes is not None:
+                timed = _Timed(name, change, self.durations.get(name, ()), (chance, tally))
                 phases[name] = replace(self.equipment.phases[place.name], function=timed.run, parameters={})
         return replace(self.equipment, phases=phases)
 
