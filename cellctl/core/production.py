@@ -323,6 +323,8 @@ class Production:
             del self.stations[station]
 
     def _end(self, part: Part) -> None:
+        for path in list(part.runs):
+            self._leave(part, path)  # the background of a `with` that was the last step
         self._free(part, list(part.stations))
         self.parts.remove(part)
         if part.good:

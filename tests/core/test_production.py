@@ -154,7 +154,8 @@ def test_a_phase_without_a_station_needs_only_its_devices() -> None:
     bench.until(State.COMPLETED)
 
 
-def test_a_background_phase_ends_with_what_it_was_for() -> None:
+@pytest.mark.parametrize("after", [("load",), ()])
+def test_a_background_phase_ends_with_what_it_was_for(after: tuple[str, ...]) -> None:
     @phase(station="s1")
     async def vacuum(c):
         async with c.safe(c.plc.clamp.off):
@@ -162,12 +163,12 @@ def test_a_background_phase_ends_with_what_it_was_for() -> None:
             await c.until("not plc.guard", timeout=c.forever())
 
     cure = With("cure", Sequence((step("vacuum"),)), Sequence((step("test"),)))
-    bench = Bench(equipment(vacuum, test, load, procedure=Sequence((cure, step("load")))))
+    bench = Bench(equipment(vacuum, test, load, procedure=Sequence((cure, *map(step, after)))))
     bench.produce(seconds=0.2)
     assert bench.view().parts[0].phases == ("vacuum", "test")
     bench.until(State.COMPLETED)
     assert [order.value for order in bench.sent("plc.clamp")] == [True, False]
-    assert log(bench, "phase.done", "step") == [("cure/do/test",), ("load",)]
+    assert log(bench, "phase.done", "step") == [("cure/do/test",), *((name,) for name in after)]
 
 
 def test_the_question_of_a_background_phase_ends_with_it() -> None:
