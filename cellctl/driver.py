@@ -8,6 +8,7 @@ growing pause: no driver retries, reconnects or replays by itself.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     import asyncio
 
 __all__ = [
-    "AddressError", "Call", "Command", "CommandClass", "Contact", "Device", "Directed", "Driver", "DriverError",
-    "DriverFactory", "Link", "Order", "Outcome", "Point", "Quality", "Sample", "SerialLoop", "Signal", "UnitError",
-    "Unwilling", "Value", "Write", "WrongDevice", "duration_ns",
+    "TAP", "AddressError", "Call", "Command", "CommandClass", "Contact", "Device", "Directed", "Driver", "DriverError",
+    "DriverFactory", "Link", "Order", "Outcome", "Point", "Quality", "Sample", "SerialLoop", "Signal", "Tap",
+    "UnitError", "Unwilling", "Value", "Write", "WrongDevice", "duration_ns", "tapped",
 ]  # fmt: skip
 
 
@@ -164,6 +165,26 @@ class SerialLoop(Protocol):
         self, protocol_factory: "Callable[[], asyncio.BaseProtocol]", path: str, *, character_s: float
     ) -> "tuple[asyncio.Transport, asyncio.BaseProtocol]":
         """Open a line for this user alone, on which a character takes `character_s`; OSError if that cannot be."""
+
+
+class Tap(Protocol):
+    """Listens in on the connections of a device."""
+
+    def listening(self, protocol: "asyncio.BaseProtocol") -> "asyncio.BaseProtocol":
+        """`protocol` with the tap between it and its transport; every byte passes at once and as it is."""
+
+
+#: Who listens in on the connections made here, if anybody does. A task has that of who created it.
+TAP: ContextVar[Tap | None] = ContextVar("tap", default=None)
+
+
+def tapped(factory: "Callable[[], asyncio.BaseProtocol]") -> "Callable[[], asyncio.BaseProtocol]":
+    """The protocol of a new connection with whoever listens in; the loops of cellctl ask this for every connection.
+
+    A driver that opens something else than a connection of its loop, such as a serial port, asks it by itself.
+    """
+    tap = TAP.get()
+    return factory if tap is None else lambda: tap.listening(factory())
 
 
 DriverFactory = Callable[[Device], Driver]  # raises AddressError; found by the entry point group `cellctl.drivers`

@@ -85,6 +85,7 @@ class _Assembly:
             folder=self._folder,
             equipment=equipment,
             devices=self._devices.devices,
+            profiles={name: row.profile for name, row in self._file.devices.items()},
             models=self._devices.models,
             secrets=self._devices.secrets,
             phase_files=phases.files,

@@ -35,15 +35,16 @@ class Energy:
 class CellModel:
     """One cell: `equipment` for the core, `devices` for the drivers, and what only screens and reports need.
 
-    `models` names the device model that simulates a device; `secrets` tells where cell.yaml names the secrets (device,
-    `user` or `password`); `phase_files` has the file of each phase; `texts` has every text for people in all its
-    languages (a text without languages has the language ''): ``interlock.guard.text``,
-    ``recipe.module-12s.weld_power.label``.
+    `profiles` names the profile of each device, `models` the device model that simulates it; `secrets` tells where
+    cell.yaml names the secrets (device, `user` or `password`); `phase_files` has the file of each phase; `texts` has
+    every text for people in all its languages (a text without languages has the language ''):
+    ``interlock.guard.text``, ``recipe.module-12s.weld_power.label``.
     """
 
     folder: Path
     equipment: Equipment
     devices: Mapping[str, Device]
+    profiles: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[tuple[str, str], Place] = field(default_factory=dict)
     phase_files: Mapping[str, PhaseFile] = field(default_factory=dict)

@@ -110,11 +110,14 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How a cell is run: its state folder, the children kept running beside, and what makes things go wrong."""
+    """How a cell is run: its state folder, the children kept running beside, what makes things go wrong, what else
+    runs beside, and the driver of each protocol."""
 
     state: Path
     children: Sequence[Child] = ()
     trial: Trial | None = None
+    beside: Sequence[Beside] = ()
+    drivers: Callable[[str], DriverFactory] = driver_for
 
 
 def run(model: Model, how: Run, *, ready: Callable[[], None] = lambda: None, log: TextIO | None = None) -> None:
@@ -145,6 +148,7 @@ async def run_cell(model: Model, how: Run, log: Log, *, ready: Callable[[], None
     """As `run`, on the running loop, without touching the process but for its handlers of SIGINT and SIGTERM."""
     state, trial = how.state, how.trial
     beside: list[Beside] = [(child.name, partial(keep_running, child, log)) for child in how.children]
+    beside += how.beside
     if trial is not None:
         beside.append(("trial", partial(trial.run, state, log)))
     with claimed(state):
@@ -152,7 +156,7 @@ async def run_cell(model: Model, how: Run, log: Log, *, ready: Callable[[], None
         try:
             clock = trial.clock if trial else Clock()
             recorder = Recorder(state, model.folder, trouble=log.warning)
-            control = Control(model, journal, Outside(state, log, driver_for, clock, recorder=recorder))
+            control = Control(model, journal, Outside(state, log, how.drivers, clock, recorder=recorder))
             with _signals(control.stop):
                 await control.run(beside, ready)
         finally:

@@ -11,6 +11,9 @@ import os
 import selectors
 import sys
 from contextlib import suppress
+from typing import Any
+
+from cellctl.driver import tapped
 
 #: Above all ordinary processes; the loop above the journal's thread, which it waits for only to share Python.
 LOOP_PRIORITY = 20
@@ -53,9 +56,16 @@ def _real_time(priority: int) -> bool:
 def new_loop() -> asyncio.AbstractEventLoop:
     """An event loop whose timers are exact to microseconds; asyncio's own are rounded up to whole milliseconds."""
     try:
-        return asyncio.SelectorEventLoop(_TimerSelector())
+        return _Loop(_TimerSelector())
     except OSError:
-        return asyncio.new_event_loop()
+        return _Loop()
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop on whose connections somebody may listen in."""
+
+    async def create_connection(self, protocol_factory: Any, *place: Any, **more: Any) -> Any:
+        return await super().create_connection(tapped(protocol_factory), *place, **more)
 
 
 class _Interval(ctypes.Structure):

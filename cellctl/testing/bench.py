@@ -6,9 +6,9 @@ here: the cell that is tested is the cell that runs; only the far end of the wir
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +28,8 @@ from cellctl.testing import report
 from cellctl.testing.disk import COMMIT_S, BadDisk, LoopWriter, opened
 from cellctl.testing.log import Lines
 from cellctl.testing.names import command_of, known
+from cellctl.testing.traffic.field import Field
+from cellctl.testing.traffic.tap import TappedDriver
 from cellctl.testing.virtual import VirtualLoop
 from cellctl.testing.virtual.net import HOST
 from cellctl.testing.watch import Seen, WatchedDriver, Watcher
@@ -50,13 +52,16 @@ class NotAccepted(AssertionError):  # noqa: N818 - what is the case
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a bench is made of: the cell, the level, the seed of all that is random, the state folder, and whether the
-    flight recorder runs."""
+    """What a bench is made of: the cell, the level, the seed of all that is random, and the state folder. With wires,
+    somebody may listen in on them (`tapped`), and recordings stand in the place of devices (`replays`, by device).
+    `record`: the flight recorder runs."""
 
     model: CellModel
     folder: Path
     level: Level = "direct"
     seed: int = 0
+    tapped: bool = False
+    replays: Mapping[str, Path | str] = field(default_factory=dict)
     record: bool = False
 
 
@@ -75,6 +80,7 @@ class Bench:
         self.log = Lines(self.time_s)
         self.records = Records(setup.folder)
         self.seen = Seen(self.time_s)
+        self.field = Field(self)
         self.watchers = tuple(watchers)
         self.by = "operator"
         self._begin_s = loop.time()
@@ -96,6 +102,8 @@ class Bench:
         simulation = simulators().simulation(setup.model, seed=setup.seed, direct=direct)
         self._simulation = await self._stack.enter_async_context(simulation)
         try:
+            for device, recording in setup.replays.items():
+                await self.field.replay(device, recording)
             await self.power_on()
             await self.wait_until(lambda: not self.control.cell.missing, CONNECT_S, "all devices are connected")
         except BaseException:
@@ -112,7 +120,7 @@ class Bench:
     async def power_on(self) -> None:
         """Start control, as after a boot."""
         setup = self.setup
-        self.log.muted = False
+        self.log.muted, self.field.strict = False, True
         for watcher in self.watchers:
             watcher.begin()
         ledger = opened(setup.folder)
@@ -141,6 +149,7 @@ class Bench:
             return
         for watcher in self.watchers:
             watcher.ending(control.journal.sequence)
+        self.field.strict = False  # what the end asks of a recorded device need not have been recorded
         control.stop()
         await asyncio.wait((running,))
         assert self._writer is not None
@@ -183,6 +192,8 @@ class Bench:
                 driver = direct_driver_for(protocol)(device, self.simulation.contact(device.id))
             else:
                 driver = driver_for(protocol)(device)
+                if self.setup.tapped:
+                    driver = TappedDriver(driver, self.field.tap(device.id))
             return WatchedDriver(driver, self.watchers) if self.watchers else driver
 
         return made

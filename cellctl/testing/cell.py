@@ -21,7 +21,7 @@ from cellctl.testing.work import JobHandle, Work
 
 class CellOnBench(Assertions):
     """`cell`: a running cell in virtual time. `bench` is what it runs on; `clock`, `operator`, `world`,
-    `faults` and `journal` are the fixtures of the same names."""
+    `faults`, `field` and `journal` are the fixtures of the same names."""
 
     def __init__(self, bench: Bench) -> None:
         super().__init__(bench)
@@ -30,6 +30,7 @@ class CellOnBench(Assertions):
         self.operator = Operator(bench)
         self.world = Truth(bench)
         self.faults = BenchFaults(bench)
+        self.field = bench.field
         self.journal = BenchJournal(bench)
         self._work = Work(bench, self.operator)
 

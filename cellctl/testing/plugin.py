@@ -8,7 +8,7 @@ are; and nothing heavy is imported before the first test of a cell begins. A tes
 import asyncio
 import inspect
 from argparse import ArgumentTypeError
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from cellctl.testing.coverage.session import CoverageSession
     from cellctl.testing.faults import BenchFaults
     from cellctl.testing.operator import Operator
+    from cellctl.testing.traffic.field import Field
     from cellctl.testing.truth import Truth
     from cellctl.testing.watch import Watcher
 
-FIXTURES = ("cell", "clock", "operator", "world", "faults", "journal")
+FIXTURES = ("cell", "clock", "operator", "world", "faults", "field", "journal")
 
 #: What the marker takes besides the path, with its default and its meaning.
 MARK_KEYS: Mapping[str, tuple[object, str]] = {
@@ -34,6 +35,7 @@ MARK_KEYS: Mapping[str, tuple[object, str]] = {
     "state": ("Stopped", "the state in which it begins: Stopped, Idle or Execute"),
     "seed": (0, "the seed of all that is random"),
     "wire": (False, "whether the drivers speak their real protocols, over a network in memory"),
+    "replay": ({}, "recordings, beside the test, in the place of devices: {'laser': 'laser.traffic'}"),
 }
 
 #: What the marker means without them.
@@ -178,6 +180,13 @@ def faults(cell: "CellOnBench") -> "BenchFaults":
 
 
 @pytest.fixture
+def field(cell: "CellOnBench") -> "Iterator[Field]":
+    """What goes over the wires: `field.record("laser")`, `await field.replay("laser", "laser.traffic")`."""
+    yield cell.field
+    cell.field.end()
+
+
+@pytest.fixture
 def journal(cell: "CellOnBench") -> "BenchJournal":
     """What the cell has written down."""
     return cell.journal
@@ -213,7 +222,9 @@ def _setup(request: pytest.FixtureRequest, wanted: Mapping[str, Any], folder: Pa
     except CellInvalid as invalid:
         pytest.fail(str(invalid), pytrace=False)
     folder.mkdir()
-    return Setup(model, folder, "wire" if wanted["wire"] else "direct", wanted["seed"])
+    tapped = bool(wanted["wire"]) and "field" in request.fixturenames
+    replays = {device: request.path.parent / file for device, file in wanted["replay"].items()}
+    return Setup(model, folder, "wire" if wanted["wire"] else "direct", wanted["seed"], tapped, replays)
 
 
 def _watchers(request: pytest.FixtureRequest, setup: "Setup") -> "Sequence[Watcher]":

@@ -278,18 +278,16 @@ async def test_a_stepped_clock_is_written_down_and_not_followed(start: Start, mo
         assert len(Records(running.folder).latest(kind="clock")) == 1
 
 
-async def test_a_signal_ends_the_run_and_nothing_is_left(
-    tmp_path: Path, log: Logs, monkeypatch: pytest.MonkeyPatch, start: Start
-) -> None:
-    monkeypatch.setattr(control_module, "driver_for", lambda protocol: ObedientDriver)
+async def test_a_signal_ends_the_run_and_nothing_is_left(tmp_path: Path, log: Logs, start: Start) -> None:
+    how = Run(tmp_path, drivers=lambda protocol: ObedientDriver)
     ready = asyncio.Event()
     handler = signal.getsignal(signal.SIGTERM)
-    task = asyncio.create_task(run_cell(model(), Run(tmp_path), log.log, ready=ready.set))
+    task = asyncio.create_task(run_cell(model(), how, log.log, ready=ready.set))
     async with asyncio.timeout(5):
         await ready.wait()
         assert (tmp_path / "control.sock").stat().st_mode & 0o777 == 0o600
         with pytest.raises(StateInUse, match=f"process {os.getpid()}"):
-            await run_cell(model(), Run(tmp_path), log.log)
+            await run_cell(model(), how, log.log)
         os.kill(os.getpid(), signal.SIGTERM)
         await task
     assert not (tmp_path / "control.sock").exists()
@@ -297,13 +295,11 @@ async def test_a_signal_ends_the_run_and_nothing_is_left(
     assert {thread.name for thread in threading.enumerate()} & {"journal"} == set()
 
 
-async def test_a_socket_that_cannot_be_made_is_a_sentence(
-    tmp_path: Path, log: Logs, monkeypatch: pytest.MonkeyPatch, start: Start
-) -> None:
-    monkeypatch.setattr(control_module, "driver_for", lambda protocol: ObedientDriver)
+async def test_a_socket_that_cannot_be_made_is_a_sentence(tmp_path: Path, log: Logs, start: Start) -> None:
+    how = Run(tmp_path, drivers=lambda protocol: ObedientDriver)
     (tmp_path / "control.sock").mkdir()
     with pytest.raises(StateError, match=r"control\.sock cannot be made"):
-        await run_cell(model(), Run(tmp_path), log.log)
+        await run_cell(model(), how, log.log)
 
 
 def test_a_state_folder_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:

@@ -22,10 +22,10 @@ from tests.runtime.doubles import ObedientDriver, model
 from cellctl.runtime import control
 from cellctl.runtime.children import Child
 
-control.driver_for = lambda protocol: ObedientDriver
 children = [Child("sleeper", (sys.executable, "-c", "import time; time.sleep(60)"))]
 try:
-    control.run(model(), control.Run(Path(sys.argv[1]), children), ready=lambda: print("ready", flush=True))
+    how = control.Run(Path(sys.argv[1]), children, drivers=lambda protocol: ObedientDriver)
+    control.run(model(), how, ready=lambda: print("ready", flush=True))
 except Exception as error:
     sys.exit(f"{type(error).__name__}: {error}")
 """

@@ -156,6 +156,10 @@ class MemoryTransport(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """They stay as they are."""
 
+    def way_s(self, size: int) -> float:
+        """How long so many bytes are on their way to the other end."""
+        return (self._delay_ns + self._byte_ns * size) / 1e9
+
     # --- what the other end does ------------------------------------------------------------------------------
 
     def arrive(self, at_s: float, data: bytes | None) -> None:

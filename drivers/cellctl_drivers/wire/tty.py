@@ -8,9 +8,9 @@ import contextlib
 import os
 import termios
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from cellctl.driver import SerialLoop
+from cellctl.driver import SerialLoop, tapped
 from cellctl_drivers.wire.endpoint import Tty
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ async def open_tty(protocol_factory: Callable[[], asyncio.Protocol], tty: Tty) -
     except asyncio.CancelledError:
         opening.add_done_callback(_close_unwanted)
         raise
-    return TtyTransport(port, protocol_factory())
+    return TtyTransport(port, cast(asyncio.Protocol, tapped(protocol_factory)()))
 
 
 def _open(tty: Tty) -> "Serial":
