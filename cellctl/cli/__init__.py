@@ -54,6 +54,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
     },
     "Test": {
         "incident": ("incident", "incident", "What the flight recorder kept: export, replay, make a test of it."),
+        "traffic": ("traffic", "traffic", "Show what went over the wire of a device."),
         "fuzz": ("fuzz", "fuzz", "Play random worlds, and see whether all holds that must."),
         "whatif": ("whatif", "whatif", "Play shifts: parts an hour, what limits, what a change brings."),
     },

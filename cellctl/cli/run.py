@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellctl.cli.terminal import INVALID, UNREACHABLE, Failure, say, table
+from cellctl.cli.traffic import DeviceFile, Files, field
 
 if TYPE_CHECKING:
     from cellctl.model import CellModel, Checked, Problem, Simulators
@@ -59,9 +60,15 @@ SIM_END_S = 5
 @click.option("--speed", type=SPEED, default=1.0, show_default=True, help="How fast simulated time goes.")
 @click.option("--state", type=click.Path(path_type=Path), help="The state folder  [default: .cellctl beside the cell]")
 @click.option(
+    "--record", type=DeviceFile(), multiple=True, metavar="DEV=FILE", help="Record the raw traffic of a device."
+)
+@click.option(
+    "--replay", type=DeviceFile(), multiple=True, metavar="DEV=FILE", help="Put a recording in the place of a device."
+)
+@click.option(
     "--http", type=Listen(), default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT|off", help="Page and API."
 )
-def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str) -> None:
+def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str, record: Files, replay: Files) -> None:
     """Run CELL (a folder, or the name of a bundled cell) until Ctrl-C.
 
     The log goes to stderr, or into the state folder if that is a terminal.
@@ -76,19 +83,20 @@ def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str)
 
     state = state or (Path(cell) if Path(cell).exists() else Path.cwd()) / STATE_FOLDER
     model = _usable(outcome())
-    simulated_ids = _chosen(sim, model)
+    simulated_ids = [id for id in _chosen(sim, model) if id not in dict(replay)]
     _free(state)
     children, url = _gateway(state, http)
     trial = None
     with ExitStack() as stack:
-        model = _revealed(model, state, simulated_ids)
+        devices = stack.enter_context(field(model, simulated_ids, record=record, replay=replay))
+        model = _revealed(devices.model, state, [*simulated_ids, *dict(replay)])
         if simulated_ids:
             from cellctl.testing.trial import Trial
 
             say("Starting the simulated devices ...")
             told = stack.enter_context(simulators(model.folder, simulated_ids, speed))
             model = model.simulated({one["id"]: one["at"] for one in told["devices"]})
-            trial = Trial(Path(told["control"]), [id for id in model.devices if id not in simulated_ids])
+            trial = Trial(Path(told["control"]), [id for id, one in model.devices.items() if not one.simulated])
         name = f"{model.equipment.name} ({model.equipment.id})"
         log = stack.enter_context(_log(state)) if sys.stderr.isatty() else sys.stderr
 
@@ -98,7 +106,8 @@ def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str)
             click.echo(f"{name} runs{f' on {url}' if url else ''}")
 
         try:
-            control.run(model, control.Run(state, children, trial), ready=ready, log=log)
+            how = control.Run(state, children, trial, devices.beside, devices.drivers)
+            control.run(model, how, ready=ready, log=log)
         except (StateError, JournalError, RecordsError) as error:
             raise Failure(str(error)) from error
 

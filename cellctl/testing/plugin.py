@@ -180,8 +180,9 @@ def faults(cell: "CellOnBench") -> "BenchFaults":
 
 
 @pytest.fixture
-def field(cell: "CellOnBench") -> "Iterator[Field]":
+def field(cell: "CellOnBench", request: pytest.FixtureRequest) -> "Iterator[Field]":
     """What goes over the wires: `field.record("laser")`, `await field.replay("laser", "laser.traffic")`."""
+    cell.field.folder = request.path.parent
     yield cell.field
     cell.field.end()
 

@@ -49,10 +49,12 @@ class Traffic:
 
 
 class Field:
-    """`field`: what goes over the wires of a test, from its beginning."""
+    """`field`: what goes over the wires of a test, from its beginning. Files lie in `folder`, that of the test, if
+    nothing else is said."""
 
     def __init__(self, bench: "Bench") -> None:
         self._bench = bench
+        self.folder = Path()
         self._traffic: dict[str, Traffic] = {}
         self._to_save: dict[Path, Traffic] = {}
         self._replays: dict[str, Replay] = {}
@@ -80,7 +82,7 @@ class Field:
             raise NoWire("nobody listens in: Setup(..., tapped=True), which the fixture field sees to")
         traffic = self._traffic[known("device", device, self._traffic)]
         if path is not None:
-            self._to_save[Path(path)] = traffic
+            self._to_save[self.folder / path] = traffic
         return traffic
 
     async def replay(self, device: str, recording: Recording | Path | str) -> Replay:
@@ -92,7 +94,7 @@ class Field:
         self._check_wire()
         simulation, loop = self._bench.simulation, self._bench.loop
         address = simulation.addresses[known("device", device, simulation.addresses)]
-        replay = Replay(recording if isinstance(recording, Recording) else read_recording(recording))
+        replay = Replay(recording if isinstance(recording, Recording) else read_recording(self.folder / recording))
         check_fits(replay.recording, self._bench.setup.model.devices[device])
         await simulation.stop_server(device)
         self._replays[device] = replay
