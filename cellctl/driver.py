@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TAP", "AddressError", "Call", "Command", "CommandClass", "Contact", "Device", "Directed", "Driver", "DriverError",
-    "DriverFactory", "Link", "Order", "Outcome", "Point", "Quality", "Sample", "SerialLoop", "Signal", "Tap",
-    "UnitError", "Unwilling", "Value", "Write", "WrongDevice", "duration_ns", "tapped",
+    "DriverFactory", "Link", "Listening", "Order", "Outcome", "Point", "Quality", "Sample", "SerialLoop", "Signal",
+    "Tap", "UnitError", "Unwilling", "Value", "Write", "WrongDevice", "driver_ends", "duration_ns", "tapped",
 ]  # fmt: skip
 
 
@@ -171,7 +171,16 @@ class Tap(Protocol):
     """Listens in on the connections of a device."""
 
     def listening(self, protocol: "asyncio.BaseProtocol") -> "asyncio.BaseProtocol":
-        """`protocol` with the tap between it and its transport; every byte passes at once and as it is."""
+        """A `Listening` between `protocol` and its transport; every byte passes at once and as it is."""
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A protocol that a tap has put between."""
+
+    @property
+    def ends(self) -> "tuple[asyncio.Transport, asyncio.BaseProtocol]":
+        """Transport and protocol as they are for the driver, when the connection is made."""
 
 
 #: Who listens in on the connections made here, if anybody does. A task has that of who created it.
@@ -179,12 +188,20 @@ TAP: ContextVar[Tap | None] = ContextVar("tap", default=None)
 
 
 def tapped(factory: "Callable[[], asyncio.BaseProtocol]") -> "Callable[[], asyncio.BaseProtocol]":
-    """The protocol of a new connection with whoever listens in; the loops of cellctl ask this for every connection.
+    """The protocol of a new connection, behind whoever listens in.
 
-    A driver that opens something else than a connection of its loop, such as a serial port, asks it by itself.
+    The loops of cellctl do this for every connection. A driver that opens something else, such as a serial port, does
+    it by itself, and `driver_ends` afterwards.
     """
     tap = TAP.get()
     return factory if tap is None else lambda: tap.listening(factory())
+
+
+def driver_ends(
+    transport: "asyncio.Transport", protocol: "asyncio.BaseProtocol"
+) -> "tuple[asyncio.Transport, asyncio.BaseProtocol]":
+    """What the driver gets of a connection whose factory was `tapped`."""
+    return protocol.ends if isinstance(protocol, Listening) else (transport, protocol)
 
 
 DriverFactory = Callable[[Device], Driver]  # raises AddressError; found by the entry point group `cellctl.drivers`

@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from cellctl.driver import tapped
+from cellctl.driver import driver_ends, tapped
 
 #: Above all ordinary processes; the loop above the journal's thread, which it waits for only to share Python.
 LOOP_PRIORITY = 20
@@ -65,7 +65,7 @@ class _Loop(asyncio.SelectorEventLoop):
     """A loop on whose connections somebody may listen in."""
 
     async def create_connection(self, protocol_factory: Any, *place: Any, **more: Any) -> Any:
-        return await super().create_connection(tapped(protocol_factory), *place, **more)
+        return driver_ends(*await super().create_connection(tapped(protocol_factory), *place, **more))
 
 
 class _Interval(ctypes.Structure):

@@ -74,6 +74,9 @@ class BenchFaults:
     def _in_world(self, what: Fault) -> Injected:
         faults = self._bench.simulation.faults
         faults.check(what)
+        for device in self._bench.field.replays:
+            if device in {place.strip().partition(".")[0] for place in what.target.split(",")}:
+                raise FaultError(f"{device} is a recording: what goes wrong with it was recorded")
         begun = asyncio.ensure_future(faults.begin(what))
 
         async def end() -> None:

@@ -51,6 +51,11 @@ def _now(bench: "Bench") -> list[str]:
     lines += [
         f"  {device.id} is {device.link}: {device.reason}" for device in view.devices if device.link != "connected"
     ]
+    lines += [
+        f"  {device} is {replay.recording.name}"
+        + (f", which waits for {wanted}" if (wanted := replay.waits_for) else "")
+        for device, replay in bench.field.replays.items()
+    ]
     return lines
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from cellctl.core.messages import Effect, Input, Samples
 from cellctl.core.signal import Sample
+from cellctl.faults import FaultError
 from cellctl.testing import Bench, CellOnBench, Setup, UnknownName, VirtualLoop, cell_model, wall_clock
 from cellctl.testing.traffic.field import NeverRecorded, NoWire
 from cellctl.testing.traffic.recording import Recording, TrafficError, read_recording
@@ -121,6 +122,9 @@ def test_what_follows_an_order_waits_for_the_order(recorded: tuple[Path, Heard],
         await cell.clock.advance("20 s")
         assert cell.signal("laser.last_token").value == 0, "nothing was fired yet"
         assert laser.waits_for.startswith("'PWR "), "the first that the recipe ordered"
+        assert f"laser is {folder / 'laser.traffic'}, which waits for 'PWR " in cell.bench.told()
+        with pytest.raises(FaultError, match="laser is a recording"):
+            cell.faults.no_reply("laser", for_="1 s")
 
     play(tmp_path / "state", scenario)
 

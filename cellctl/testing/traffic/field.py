@@ -57,7 +57,7 @@ class Field:
         self.folder = Path()
         self._traffic: dict[str, Traffic] = {}
         self._to_save: dict[Path, Traffic] = {}
-        self._replays: dict[str, Replay] = {}
+        self.replays: dict[str, Replay] = {}  # by device
         self._taps: dict[str, LinkTap] = {}
         self.strict = True  # whether a request that was never recorded fails the test
 
@@ -97,7 +97,7 @@ class Field:
         replay = Replay(recording if isinstance(recording, Recording) else read_recording(self.folder / recording))
         check_fits(replay.recording, self._bench.setup.model.devices[device])
         await simulation.stop_server(device)
-        self._replays[device] = replay
+        self.replays[device] = replay
 
         def connection() -> RecordedDevice:
             return RecordedDevice(replay, self._never_recorded)

@@ -24,6 +24,10 @@ LIMIT_BYTES = 20_000_000
 #: So many entries may wait for the disk: some seconds of a device that is asked every few milliseconds.
 WAITING_MAX = 10_000
 
+#: What comes within this is written at once: a thread that woke for each entry would be in the loop's way (measured at
+#: full speed on loopback: an exchange takes 35 µs longer with it, and took 65 µs longer without).
+GATHER_S = 0.05
+
 #: A thread that does not get rid of what waits by then is left alone with it.
 CLOSE_S = 5.0
 
@@ -56,6 +60,7 @@ class TrafficFile:
         self._seen = 0  # and taken notice of where they would have been written
         self._missing = 0  # entries that are not in the file, and for which no gap is there yet
         self._failing = self._used = False
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
 
     def start(self, head: Head) -> None:
@@ -74,6 +79,7 @@ class TrafficFile:
     def close(self) -> None:
         """Write what waits and give the file back; one that nothing was to be written to is not left."""
         self._queue.put(None)
+        self._closing.set()
         self._thread.join(CLOSE_S)
         if not self._used:
             self._path.unlink(missing_ok=True)
@@ -92,8 +98,11 @@ class TrafficFile:
         lines: list[bytes] = []
         first_ns = size = 0
         while (entry := self._queue.get()) is not None:
+            if not lines:
+                first_ns = entry.at_ns
+                self._closing.wait(GATHER_S)
             lines.append(entry.line().encode())
-            first_ns, size = first_ns or entry.at_ns, size + len(lines[-1])
+            size += len(lines[-1])
             if size > self._limit // 8 or self._queue.empty():
                 return lines, first_ns, True
         return lines, first_ns, False

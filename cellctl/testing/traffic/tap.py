@@ -70,6 +70,10 @@ class _Listening(asyncio.Protocol):
     def __init__(self, tap: LinkTap, inner: asyncio.Protocol, connection: int) -> None:
         self.inner, self._tap, self._connection = inner, tap, connection
 
+    @property
+    def ends(self) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
+        return self._transport, self.inner
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = _TappedTransport(cast(asyncio.Transport, transport), self, self.note)
         self.note(Event.OPEN)
@@ -83,11 +87,11 @@ class _Listening(asyncio.Protocol):
             self.inner.data_received(data)
 
     def eof_received(self) -> bool | None:
+        self._lose("")
         return self.inner.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._transport.ended:
-            self.note(Event.LOST, text=str(exc or ""))
+        self._lose(str(exc or ""))
         self.inner.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -95,6 +99,11 @@ class _Listening(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.inner.resume_writing()
+
+    def _lose(self, why: str) -> None:
+        if not self._transport.ended:
+            self._transport.ended = True
+            self.note(Event.LOST, text=why)
 
     def note(self, event: Event, data: bytes = b"", text: str = "") -> None:
         self._tap.note(event, self._connection, data, text=text)
@@ -106,7 +115,7 @@ class _TappedTransport(asyncio.Transport):
     def __init__(self, real: asyncio.Transport, listening: _Listening, note: Callable[..., None]) -> None:
         super().__init__()
         self._real, self._listening, self._note = real, listening, note
-        self.ended = False  # by the driver
+        self.ended = False  # by one of the two
 
     def write(self, data: Any) -> None:
         if data and not self._real.is_closing():

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from heapq import heappop, heappush
 from typing import Any
 
-from cellctl.driver import tapped
+from cellctl.driver import driver_ends, tapped
 from cellctl.testing.virtual.handles import Call
 from cellctl.testing.virtual.net import Net
 from cellctl.testing.virtual.waits import told, where_it_waits
@@ -179,7 +179,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         _check_plain(more)
         if more.get("sock") is not None:
             return await super().create_connection(protocol_factory, host, port, **more)
-        return await self.net.connect(tapped(protocol_factory), (host, port))
+        return driver_ends(*await self.net.connect(tapped(protocol_factory), (host, port)))
 
     async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **more: Any) -> Any:
         """A listening port in memory: `port` None or 0 is one that is free; a `sock` of the net tells its own."""
@@ -201,7 +201,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self, protocol_factory: Factory, path: str, *, character_s: float
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
         """Open a serial line in memory, for this user alone; each character takes `character_s`. OSError if not."""
-        return await self.net.open_line(tapped(protocol_factory), path, character_s)
+        return driver_ends(*await self.net.open_line(tapped(protocol_factory), path, character_s))
 
     def free_port(self) -> int:
         """A port that nobody has had."""

@@ -10,7 +10,7 @@ import termios
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from cellctl.driver import SerialLoop, tapped
+from cellctl.driver import SerialLoop, driver_ends, tapped
 from cellctl_drivers.wire.endpoint import Tty
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ async def open_tty(protocol_factory: Callable[[], asyncio.Protocol], tty: Tty) -
     except asyncio.CancelledError:
         opening.add_done_callback(_close_unwanted)
         raise
-    return TtyTransport(port, cast(asyncio.Protocol, tapped(protocol_factory)()))
+    protocol = cast(asyncio.Protocol, tapped(protocol_factory)())
+    return driver_ends(TtyTransport(port, protocol), protocol)[0]
 
 
 def _open(tty: Tty) -> "Serial":
