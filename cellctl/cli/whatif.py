@@ -73,19 +73,24 @@ def _tell(outcome: "Outcome") -> None:
     length = f"{outcome.whatif.shift_ns / 3.6e12:g} h"
     click.echo(f"{jobs}: {shifts} shifts of {length}, seed {outcome.seed}\n")
     table(_HEAD, [_row(variant) for variant in outcome.variants])
-    for title, shares, sign in (
-        ("part of the shift in", "states", ""),
-        ("part of the shift busy", "busy", ""),
-        ("more parts if 10 % faster", "gains", "+"),
-    ):
+    for title, figures, form in _TABLES:
         click.echo()
-        _compare(title, outcome, [getattr(variant, shares) for variant in outcome.variants], sign)
+        _compare(title, outcome, [getattr(variant, figures) for variant in outcome.variants], form)
     for note in _notes(outcome):
         say(note)
 
 
 _HEAD = (
     "wip", "good parts/h: p10", "p50", "p90", "oee", "availability", "performance", "quality", "busiest"
+)  # fmt: skip
+
+
+#: The further tables: heading, figures of a variant by name, and the form of each figure.
+_TABLES = (
+    ("of the shift in", "states", "{:.1%}"),
+    ("of the shift busy", "busy", "{:.1%}"),
+    ("works for each part", "work_s", "{:.2f} s"),
+    ("more parts if 10 % faster", "gains", "{:+.1%}"),
 )  # fmt: skip
 
 
@@ -96,22 +101,18 @@ def _row(variant: "Variant") -> tuple[str, ...]:
     factors = (variant.median(factor) for factor in FACTORS)
     name, share = variant.limit
     figures = (f"{figure:.1f}" for figure in (made.p10, made.p50, made.p90))
-    return (_wip(variant), *figures, *(_percent(factor) for factor in factors), f"{name}, {_percent(share)}")
+    return (variant.name, *figures, *(_percent(factor) for factor in factors), f"{name}, {_percent(share)}")
 
 
-def _compare(title: str, outcome: "Outcome", columns: list[dict[str, float]], sign: str) -> None:
-    """One row for each name, one column for each variant; the first column's order, and nothing that is always 0."""
+def _compare(title: str, outcome: "Outcome", columns: list[dict[str, float]], form: str) -> None:
+    """One row for each name, the greatest first; one column for each variant."""
     names = dict.fromkeys(name for column in columns for name in column)
+    greatest = {name: max(column.get(name, 0.0) for column in columns) for name in names}
     rows = [
-        (name, *(_percent(column.get(name, 0.0), sign) for column in columns))
-        for name in sorted(names, key=lambda name: -max(column.get(name, 0.0) for column in columns))
-        if any(abs(column.get(name, 0.0)) >= _TOLD for column in columns)
+        (name, *(_spaced(form.format(column.get(name, 0.0))) for column in columns))
+        for name in sorted(names, key=lambda name: -greatest[name])
     ]
-    table((title, *(f"wip {_wip(variant)}" for variant in outcome.variants)), rows)
-
-
-#: A share below it would be told as 0.0 %.
-_TOLD = 0.0005
+    table((title, *(f"wip {variant.name}" for variant in outcome.variants)), rows)
 
 
 def _notes(outcome: "Outcome") -> list[str]:
@@ -119,11 +120,11 @@ def _notes(outcome: "Outcome") -> list[str]:
     for variant in outcome.variants:
         if stood := variant.stood:
             notes.append(
-                f"With wip {_wip(variant)} {len(stood)} of {len(variant.shifts)} shifts came to a standstill for good:"
+                f"With wip {variant.name} {len(stood)} of {len(variant.shifts)} shifts came to a standstill for good:"
                 f" {stood[0].stood}."
             )
     performance = [variant.median("performance") for variant in outcome.variants]
-    if None in performance:
+    if any(shift.ideal_ns is None for variant in outcome.variants for shift in variant.shifts):
         notes.append("There is no OEE without the recipe's 'ideal_cycle'.")
     if any(value is not None and value > 1 for value in performance):
         notes.append(
@@ -147,7 +148,7 @@ def _plain(outcome: "Outcome") -> dict[str, Any]:
                 **{factor: _rounded(variant.median(factor)) for factor in FACTORS},
                 "busiest": variant.limit[0],
                 "busy": {name: _rounded(share) for name, share in variant.busy.items()},
-                "phases": {name: _rounded(share) for name, share in variant.phases.items()},
+                "work_s_per_part": {phase: _rounded(work_s) for phase, work_s in variant.work_s.items()},
                 "states": {name: _rounded(share) for name, share in variant.states.items()},
                 "gain_if_10_percent_faster": {name: _rounded(gain) for name, gain in variant.gains.items()},
                 "standstills": [{"shift": shift.number, "why": shift.stood} for shift in variant.stood],
@@ -166,9 +167,10 @@ def _rounded(share: float | None) -> float | None:
     return None if share is None else round(share, 5)
 
 
-def _wip(variant: "Variant") -> str:
-    return "/".join(str(wip) for wip in variant.wip)
+def _percent(share: float | None) -> str:
+    return "-" if share is None else _spaced(f"{share:.1%}")
 
 
-def _percent(share: float | None, sign: str = "") -> str:
-    return "-" if share is None else f"{share * 100:{sign}.1f} %"
+def _spaced(figure: str) -> str:
+    """With a space before the percent sign, as in the files."""
+    return figure.replace("%", " %")

@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
 from cellctl.core.equipment import Equipment, Station
 from cellctl.core.phase import phase
-from cellctl.core.procedure import PhaseStep, Sequence
+from cellctl.core.procedure import Parallel, PhaseStep, Sequence, With
 from cellctl.core.recipe import FirstArticle, MasterRecipe
 from cellctl.model import CellModel
 from cellctl.model.whatif import PhaseChange, Span, WhatIf, read_whatif
@@ -27,7 +26,6 @@ from cellctl.testing.whatif.run import outcome_of, plan_of, played
 from cellctl.testing.whatif.shift import play
 from cellctl.testing.whatif.tally import Shift
 from cellctl.testing.whatif.timed import timed_cell
-from tests.cli.terminal import run
 
 CELL = "battery-module"
 RECIPES = ("module-12s", "module-8s")
@@ -107,15 +105,20 @@ def test_a_phase_takes_what_the_file_says(tmp_path: Path) -> None:
     assert shift(tmp_path, f"shift: 8 h\nphases:\n{spread}", 1).parts_per_hour == pytest.approx(360, rel=0.05)
 
 
-def test_a_lost_device_holds_the_cell_until_somebody_comes_and_nothing_is_done_twice(tmp_path: Path) -> None:
+def test_what_was_interrupted_goes_on_where_it_was(tmp_path: Path) -> None:
+    often = shift(tmp_path, "devices: {laser: {every: 1 min, lasts: 1 s}}")
+    assert often.states["Held"] > 30 * S
+    as_it_is = shift(tmp_path, "")
+    assert often.good / often.states["Execute"] == pytest.approx(as_it_is.good / as_it_is.states["Execute"], rel=0.01)
+
+
+def test_a_lost_device_holds_the_cell_until_somebody_comes(tmp_path: Path) -> None:
     lost = shift(
         tmp_path, "shift: 8 h\ndevices: {laser: {every: 20 min, lasts: 1 min}}\nperson: {reacts_within: 2..2 min}"
     )
     outages = lost.states["Held"] / (3 * MIN)
     assert 10 < outages < 35
     assert outages == pytest.approx(round(outages), abs=0.4)  # the last one may be cut off by the end of the shift
-    rate = shift(tmp_path, "shift: 8 h").good / (8 * H)
-    assert lost.good / lost.states["Execute"] == pytest.approx(rate, rel=0.01)
     assert lost.availability == pytest.approx(lost.states["Execute"] / (8 * H))
 
 
@@ -173,6 +176,26 @@ def test_a_shift_that_can_never_go_on_says_why() -> None:
     assert "waits for station a, where job-1-0002 is" in stuck.stood
 
 
+def test_branches_run_side_by_side_and_a_background_ends_with_what_it_goes_along_with() -> None:
+    side_by_side = Parallel(
+        "both", {"one": Sequence((PhaseStep("f", "fill"),)), "two": Sequence((PhaseStep("p", "press"),))}
+    )
+    along = With("along", background=Sequence((PhaseStep("s", "stir"),)), do=Sequence((PhaseStep("p", "press"),)))
+    equipment = replace(_crossed(), phases={"fill": fill, "press": press, "stir": stir})
+    equipment = replace(equipment, recipes={"r": MasterRecipe("r", "1", procedure=Sequence((side_by_side, along)))})
+    times = {"r/0/fill": (S,), "r/1/press": (2 * S,), "r/2/stir": (), "r/3/press": (3 * S,)}
+    whatif = replace(read_whatif(None, equipment), shift_ns=H)
+    both = play(timed_cell(placed(equipment, 1), Calibration(times, {}, {}), whatif), 1, 1)
+    assert both.good == 720  # 2 s, then 3 s
+    assert both.phases["stir"] == pytest.approx(3 / 5 * H)
+    assert both.busy["b station"] == pytest.approx(H)
+
+
+@phase(station="a")
+async def stir(c: object) -> None:
+    """For as long as something else goes on."""
+
+
 @phase(station="a")
 async def fill(c: object) -> None:
     """At the first station."""
@@ -200,7 +223,7 @@ def _crossed() -> Equipment:
 # --- many shifts ------------------------------------------------------------------------------------------------
 
 VARIED = """cellctl: 1
-shift: 30 min
+shift: 15 min
 wip: [1, 2]
 phases: {weld_busbars: {spread: 10 %, fails: 2 %}}
 devices: {laser: {every: 10 min, lasts: 1..3 min}}
@@ -290,99 +313,3 @@ def test_quantiles_lie_between_values_by_their_distance() -> None:
     assert quantiles([7.0]).p10 == 7.0
     with pytest.raises(ValueError, match="no values"):
         quantiles([])
-
-
-# --- the file and the command -----------------------------------------------------------------------------------
-
-WRONG = """cellctl: 1
-shift: 8
-wip: [0, 2]
-job: []
-phases:
-  weld_busbar: {scale: 0.9}
-  hipot: {fails: 0.1}
-  load_module: {takes: 5..1 s}
-devices:
-  lasr: {every: 2 h}
-interlocks:
-  infed: {every: 1 h, lasts: 3 min}
-person: {reacts_within: soon}
-"""
-
-
-def test_every_mistake_is_told_at_once_with_its_place_and_a_hint(tmp_path: Path) -> None:
-    file = tmp_path / "wrong.yaml"
-    file.write_text(WRONG)
-    result = run("whatif", CELL, "--vary", str(file))
-    assert (result.code, result.out) == (3, "")
-    told = [line.removeprefix(f"{file}:") for line in result.err.splitlines()]
-    assert [line.partition(": ")[0] for line in told] == [
-        "2:8", "3:7", "4:1", "6:3", "7:18", "8:24", "10:3", "10:3", "12:3", "13:25"
-    ]  # fmt: skip
-    for meant in ("jobs", "weld_busbars", "laser", "infeed"):
-        assert f"did you mean '{meant}'?" in result.err
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        (
-            "jobs: [{recipe: module-12}]",
-            "2:17: error E604: there is no recipe 'module-12' (did you mean 'module-12s'?)",
-        ),
-        ("jobs: [{recipe: module-8s}, {recipe: module-12s}]", "2:8: error E605: this job has no end"),
-        ("phases: {hipot: {scrap: 3 %}}", "2:18: error E606: 'scrap' says what happens when the phase fails"),
-        (
-            "phases: {weld_busbars: {fails: 1 %, fault: weak_wld}}",
-            "2:44: error E607: the phase weld_busbars has no fault 'weak_wld' (did you mean 'weak_weld'?)",
-        ),
-        ("phases: {hipot: {fails: 101 %}}", "2:25: error E126: 101 % is not between 0 and 100 %"),
-        ("phases: {hipot: {scale: 0}}", "2:25: error E126"),
-        ("person: {reacts_within: -1..1 s}", "2:25: error E126: -1..1 s begins before now"),
-        ("person: {reacts_within: 1..2}", "2:25: error E131: 1..2 has no unit"),
-        ("devices: [laser]", "2:10: error E123"),
-        ("phases: {home_all: {scale: 2}}", "2:10: error E601"),
-    ],
-)
-def test_a_wrong_file_says_where_and_what(text: str, told: str, tmp_path: Path) -> None:
-    file = tmp_path / "wrong.yaml"
-    file.write_text(f"cellctl: 1\n{text}\n")
-    result = run("whatif", CELL, "--vary", str(file))
-    assert result.code == 3
-    assert f"{file}:{told}" in result.err
-
-
-def test_the_command_tells_and_draws(vary: Path, tmp_path: Path) -> None:
-    picture = tmp_path / "shift.svg"
-    result = run("whatif", CELL, "-n", "2", "--vary", str(vary), "--processes", "1", "--picture", str(picture))
-    assert result.code == 0, result.err
-    lines = result.out.splitlines()
-    assert lines[0] == "module-12s: 2 shifts of 0.5 h, seed 1"
-    assert [line.split()[0] for line in lines[3:5]] == ["1", "2"]
-    assert "performance above 100 %" in result.err
-    drawing = ElementTree.fromstring(picture.read_text(encoding="utf-8"))
-    words = {element.text for element in drawing.iter() if element.text}
-    assert {"wip 1", "wip 2", "robot", "weld_busbars", "Execute"} <= words
-    height = float(drawing.get("height", ""))
-    bars = [element for element in drawing.iter() if element.tag.endswith("rect")]
-    assert all(float(bar.get("x", 0)) + float(bar.get("width", 0)) <= 760.1 for bar in bars)
-    assert all(float(bar.get("y", 0)) + float(bar.get("height", 0)) <= height + 0.1 for bar in bars)
-
-
-def test_a_picture_that_cannot_be_written_is_told_before_anything_is_played(tmp_path: Path) -> None:
-    result = run("whatif", CELL, "--picture", str(tmp_path / "nowhere" / "shift.svg"))
-    assert result.code == 2
-    assert "nowhere" in result.err
-
-
-def test_a_cell_that_cannot_be_simulated_needs_every_time_from_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert run("new", "cell", "oven1").code == 0
-    result = run("whatif", "oven1", "-n", "1")
-    assert result.code == 1
-    assert "the device oven has no model to simulate it" in result.err
-    (tmp_path / "vary.yaml").write_text("cellctl: 1\nshift: 1 h\nphases: {bake: {takes: 10 s}}\n")
-    result = run("whatif", "oven1", "-n", "1", "--vary", "vary.yaml", "--processes", "1", "--json")
-    assert json.loads(result.out)["variants"][0]["good_parts_per_hour"]["p50"] == pytest.approx(360, abs=2)

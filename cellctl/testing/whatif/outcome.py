@@ -18,7 +18,7 @@ FASTER = 0.1
 #: OEE, and what it is made of.
 FACTORS = ("oee", "availability", "performance", "quality")
 
-#: States in which a shift is for less than this share of its time are told as one.
+#: States in which a shift is for less than this share of its time are told as one, if they come to as much together.
 SHARE_TOLD = 0.001
 
 
@@ -41,6 +41,11 @@ class Variant:
     gains: Mapping[str, float]
 
     @property
+    def name(self) -> str:
+        """The number of parts in process, in words: ``2``, or ``1/2`` if the recipes differ."""
+        return "/".join(str(wip) for wip in self.wip)
+
+    @property
     def parts_per_hour(self) -> Quantiles:
         """Good parts by the hour."""
         return quantiles([shift.parts_per_hour for shift in self.shifts])
@@ -52,13 +57,17 @@ class Variant:
 
     @property
     def busy(self) -> dict[str, float]:
-        """The share of the time for which phases work at each station and device, busiest first."""
-        return self._shares(shift.busy for shift in self.shifts)
+        """The share of the time for which phases work at each station and device that is used, busiest first."""
+        shares = self._shares(shift.busy for shift in self.shifts)
+        return {name: share for name, share in shares.items() if share > 0}
 
     @property
-    def phases(self) -> dict[str, float]:
-        """The share of the time for which each phase works, busiest first."""
-        return self._shares(shift.phases for shift in self.shifts)
+    def work_s(self) -> dict[str, float]:
+        """For how long each phase works for each part that is made, in s, longest first; nothing if none is made."""
+        made = sum(shift.good + shift.scrap for shift in self.shifts)
+        planned_s = sum(shift.planned_ns for shift in self.shifts) / 1e9
+        shares = self._shares(shift.phases for shift in self.shifts)
+        return {phase: share * planned_s / made for phase, share in shares.items()} if made else {}
 
     @property
     def states(self) -> dict[str, float]:
@@ -66,7 +75,7 @@ class Variant:
         shares = self._shares(shift.states for shift in self.shifts)
         told = {state: share for state, share in shares.items() if share >= SHARE_TOLD or state == State.EXECUTE.title}
         rest = sum(shares.values()) - sum(told.values())
-        return told | ({"other": rest} if rest > 0 else {})
+        return told | ({"other": rest} if rest >= SHARE_TOLD else {})
 
     @property
     def limit(self) -> tuple[str, float]:

@@ -7,10 +7,10 @@ told apart in grey too, and each with its figure beside it.
 from collections.abc import Iterator
 from xml.sax.saxutils import escape
 
-from cellctl.testing.whatif.outcome import FASTER, Outcome, Variant
+from cellctl.testing.whatif.outcome import FASTER, Outcome
 
 #: Sizes in px: the whole width, the room for names on the left and for figures on the right, a row, a heading.
-WIDTH, LEFT, RIGHT, ROW, HEADING = 760, 130, 150, 30, 46
+WIDTH, LEFT, RIGHT, ROW, HEADING = 780, 150, 150, 30, 46
 #: From where to where bars are drawn.
 _SPAN = WIDTH - LEFT - RIGHT
 
@@ -26,7 +26,7 @@ BARS_DRAWN = 8
 def drawn(outcome: Outcome) -> str:
     """The picture as the text of an SVG file."""
     best = outcome.best
-    busy = [one for one in best.busy.items() if one[1] > 0][:BARS_DRAWN]
+    busy = list(best.busy.items())[:BARS_DRAWN]
     gains = [one for one in sorted(best.gains.items(), key=lambda one: -one[1]) if one[1] > 0][:BARS_DRAWN]
     tops = [HEADING]
     for rows in (len(outcome.variants), len(outcome.variants), len(busy), len(gains)):
@@ -34,8 +34,8 @@ def drawn(outcome: Outcome) -> str:
     body = [
         *_parts(outcome, tops[0]),
         *_states(outcome, tops[1]),
-        *_bars(f"Busy, with wip {_wip(best)}", busy, 1.0, tops[2]),
-        *_bars(f"More parts if 10 % faster, with wip {_wip(best)}", gains, FASTER, tops[3]),
+        *_bars(f"Busy, with wip {best.name}", busy, 1.0, tops[2]),
+        *_bars(f"More parts if 10 % faster, with wip {best.name}", gains, FASTER, tops[3]),
     ]
     height = tops[4] - HEADING
     lines = [
@@ -57,10 +57,10 @@ def _parts(outcome: Outcome, top: int) -> Iterator[str]:
     for number, (variant, made) in enumerate(rows):
         y = top + number * ROW
         low, middle, high = (LEFT + _SPAN * value / most for value in (made.p10, made.p50, made.p90))
-        yield _text(LEFT - 10, y, f"wip {_wip(variant)}", "end")
-        yield _rectangle(LEFT, y + 9, _SPAN, 2, _GRID)
-        yield _rectangle(low, y + 3, max(high - low, 1), 14, _PALE)
-        yield _rectangle(middle - 1.5, y, 3, 20, _MARK)
+        yield _text(LEFT - 10, y, f"wip {variant.name}", "end")
+        yield _box((LEFT, y + 9, _SPAN, 2), _GRID)
+        yield _box((low, y + 3, max(high - low, 1), 14), _PALE)
+        yield _box((middle - 1.5, y, 3, 20), _MARK)
         yield _text(LEFT + _SPAN + 12, y, f"{made.p10:.1f}  {made.p50:.1f}  {made.p90:.1f}")
 
 
@@ -70,16 +70,16 @@ def _states(outcome: Outcome, top: int) -> Iterator[str]:
     shown = dict.fromkeys(state for variant in outcome.variants for state in variant.states)
     for number, variant in enumerate(outcome.variants):
         x, y = float(LEFT), top + number * ROW
-        yield _text(LEFT - 10, y, f"wip {_wip(variant)}", "end")
+        yield _text(LEFT - 10, y, f"wip {variant.name}", "end")
         for state in shown:
             share = variant.states.get(state, 0.0)
             colour = _COLOURS.get(state, _PALE)
-            yield _rectangle(x, y, _SPAN * share, 20, colour, f"{state} {share * 100:.1f} %")
+            yield _box((x, y, _SPAN * share, 20), colour, f"{state} {share * 100:.1f} %")
             x += _SPAN * share
         yield _text(LEFT + _SPAN + 12, y, f"Execute {variant.states.get('Execute', 0.0) * 100:.1f} %")
     x = float(LEFT)
     for state in shown:
-        yield _rectangle(x, top + len(outcome.variants) * ROW + 2, 10, 10, _COLOURS.get(state, _PALE))
+        yield _box((x, top + len(outcome.variants) * ROW + 2, 10, 10), _COLOURS.get(state, _PALE))
         yield _text(x + 15, top + len(outcome.variants) * ROW - 3, state)
         x += 24 + 7.5 * len(state)
 
@@ -90,18 +90,14 @@ def _bars(title: str, rows: list[tuple[str, float]], full: float, top: int) -> I
     for number, (name, share) in enumerate(rows):
         y = top + number * ROW
         yield _text(LEFT - 10, y, name, "end")
-        yield _rectangle(LEFT, y, _SPAN, 20, _GRID)
-        yield _rectangle(LEFT, y, _SPAN * min(share / full, 1.0), 20, _BAR)
+        yield _box((LEFT, y, _SPAN, 20), _GRID)
+        yield _box((LEFT, y, _SPAN * min(share / full, 1.0), 20), _BAR)
         yield _text(LEFT + _SPAN + 12, y, f"{share * 100:.1f} %")
 
 
 def _title(outcome: Outcome) -> str:
     made = outcome.best.parts_per_hour.p50
-    return f"{made:.1f} good parts an hour with wip {_wip(outcome.best)}, in half of the shifts"
-
-
-def _wip(variant: Variant) -> str:
-    return "/".join(str(wip) for wip in variant.wip)
+    return f"{made:.1f} good parts an hour with wip {outcome.best.name}, in half of the shifts"
 
 
 def _heading(text: str, top: int) -> str:
@@ -112,9 +108,8 @@ def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
     return f'<text x="{x:.1f}" y="{y + 15:.1f}" fill="{_INK}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _rectangle(*place: float | str) -> str:
-    """`place`: x, y, width, height, colour, and what it is, if that is to be read beside it."""
-    x, y, width, height, colour, *told = place
-    said = f"<title>{escape(str(told[0]))}</title></rect>" if told else ""
-    close = ">" if told else "/>"
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{colour}"{close}{said}'
+def _box(box: tuple[float, float, float, float], colour: str, told: str = "") -> str:
+    """`box`: x, y, width and height. `told` is shown where the pointer rests on it."""
+    x, y, width, height = box
+    title = f"<title>{escape(told)}</title>" if told else ""
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{colour}">{title}</rect>'

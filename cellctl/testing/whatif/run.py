@@ -118,9 +118,7 @@ def outcome_of(plan: Plan, results: Iterator[tuple[Piece, list[Shift]]]) -> Outc
     variants = []
     for wip, shown in zip(plan.whatif.wip or (None,), plan.wips, strict=True):
         shifts = [shift for _, shift in sorted(found[wip, ""].items())]
-        probes = {
-            phase: list(some.values()) for (of, phase), some in sorted(found.items(), key=str) if of == wip and phase
-        }
+        probes = {phase: list(some.values()) for (of, phase), some in found.items() if of == wip and phase}
         variants.append(Variant(shown, tuple(shifts), _gains(found[wip, ""], probes)))
     return Outcome(plan.whatif, plan.seed, tuple(variants))
 
@@ -128,7 +126,7 @@ def outcome_of(plan: Plan, results: Iterator[tuple[Piece, list[Shift]]]) -> Outc
 def _gains(as_it_is: dict[int, Shift], probes: dict[str, list[Shift]]) -> dict[str, float]:
     """For each phase, how much more is made with it faster, as a share of what is made."""
     gains = {}
-    for phase, faster in probes.items():
+    for phase, faster in sorted(probes.items(), key=lambda one: one[0]):
         before = sum(as_it_is[shift.number].good for shift in faster)
         gains[phase] = sum(shift.good for shift in faster) / before - 1 if before else 0.0
     return gains

@@ -104,10 +104,11 @@ class Tally:
     def __post_init__(self) -> None:
         equipment = self.equipment
         self._state = (State.STOPPED.title, self.begin_ns)
-        self._meters = {name: _Meter() for name in (*equipment.stations, *sorted(equipment.devices))}
+        stations = {name: f"{name} station" for name in equipment.stations}
+        self._meters = {name: _Meter() for name in (*stations.values(), *sorted(equipment.devices))}
         for name, place in self.places.items():
             definition = equipment.phases[name]
-            used = [*uses_of(equipment, definition)] + ([definition.station] if definition.station else [])
+            used = [*uses_of(equipment, definition)] + ([stations[definition.station]] if definition.station else [])
             phase = self._phases.setdefault(place.phase, _Meter())
             self._at[name] = (phase, *(self._meters[one] for one in used))
 

@@ -28,8 +28,8 @@ _UNCHANGED = PhaseChange()
 
 
 def signal_of(interlock: str) -> str:
-    """The signal that says, in a shift, whether an interlock is fulfilled."""
-    return f"whatif.{interlock}"
+    """The signal that says, in a shift, whether an interlock is fulfilled: of no device that a cell can have."""
+    return f"what-if.{interlock}"
 
 
 @dataclass(frozen=True, slots=True)
