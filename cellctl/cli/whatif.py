@@ -66,11 +66,14 @@ def whatif(
 
 
 def _tell(outcome: "Outcome") -> None:
+    from cellctl.core.units import duration_text
+
     jobs = ", then ".join(
         order.recipe + (f" x {order.quantity}" if order.quantity else "") for order in outcome.whatif.orders
     )
     shifts = len(outcome.variants[0].shifts)
-    length = f"{outcome.whatif.shift_ns / 3.6e12:g} h"
+    hours = outcome.whatif.shift_ns / 3.6e12
+    length = f"{hours:.3g} h" if hours >= 1 else duration_text(outcome.whatif.shift_ns)
     click.echo(f"{jobs}: {shifts} shifts of {length}, seed {outcome.seed}\n")
     table(_HEAD, [_row(variant) for variant in outcome.variants])
     for title, figures, form in _TABLES:

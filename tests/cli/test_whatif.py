@@ -77,7 +77,7 @@ def test_the_command_tells_and_draws(tmp_path: Path) -> None:
     result = run("whatif", CELL, "-n", "2", "--vary", str(vary), "--processes", "1", "--picture", str(picture))
     assert result.code == 0, result.err
     lines = result.out.splitlines()
-    assert lines[0] == "module-12s: 2 shifts of 0.25 h, seed 1"
+    assert lines[0] == "module-12s: 2 shifts of 15 min, seed 1"
     assert [line.split()[0] for line in lines[3:5]] == ["1", "2"]
     assert "performance above 100 %" in result.err
     drawing = ElementTree.fromstring(picture.read_text(encoding="utf-8"))
