@@ -2,6 +2,7 @@
 
 import errno
 import json
+import time
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,9 @@ def test_a_full_disk_costs_entries_and_nothing_else(
                 pass
 
     put(range(20))
+    while "cannot be written" not in caplog.text:
+        time.sleep(0.01)
+    assert read_recording(path).notes == (), "no torn line stays"
     FullDisk.room = 1_000_000
     put(range(20, 25))
     file.close()

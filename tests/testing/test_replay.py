@@ -47,6 +47,24 @@ def test_an_order_given_early_takes_the_recording_with_it() -> None:
     assert replay.waits_for == ""
 
 
+def test_however_often_is_asked_nothing_is_told_from_behind_an_order() -> None:
+    order = ["order", (">", b"ON\n"), ("<", b"OK\n"), "done", (">", b"A\n"), ("<", b"on\n")]
+    replay = Replay(recording_of("open", (">", b"A\n"), ("<", b"off\n"), *order))
+    replay.connect()
+    assert {answered(replay, b"A\n") for _ in range(9)} == {b"off\n"}
+    assert not replay.ended
+
+
+def test_an_order_that_a_lost_connection_left_open_is_over() -> None:
+    first = ["open", "order", (">", b"ON\n"), "lost"]
+    polls = [(">", b"A\n"), ("<", b"1\n"), (">", b"B\n"), ("<", b"x\n"), (">", b"A\n"), ("<", b"2\n")]
+    replay = Replay(recording_of(*first, "open", *polls))
+    replay.connect()
+    replay.ask(b"ON\n")
+    replay.connect()
+    assert [answered(replay, ask) for ask in (b"B\n", b"A\n", b"A\n")] == [b"x\n", b"1\n", b"2\n"]
+
+
 def test_answers_come_as_late_as_they_came() -> None:
     replay = Replay(recording_of("open", (">", b"A\n"), ("<", b"1"), ("<", b"\n")))
     replay.connect()
