@@ -96,6 +96,7 @@ async def unheard_of(running: Running) -> tuple[Answer | None, bool]:
     await link.value("temp", 23.5)
     number = link.write("setpoint", 77.0)
     await until(lambda: number in link.answers or running.task.done())
+    await asyncio.wait((running.task,), timeout=0.5)
     return link.answers.get(number), running.task.done()
 
 

@@ -94,9 +94,11 @@ def test_the_transaction_number_of_modbus_may_be_another() -> None:
     replay = Replay(recording_of("open", (">", READ), ("<", READ_ANSWER), address="modbus", protocol="modbus"))
     replay.connect()
     assert answered(replay, b"\xff\xff" + READ[2:]) == b"\xff\xff" + READ_ANSWER[2:]
-    assert replay.ask(READ[:-1] + b"\x02") is None
-    assert "read holding 100..101" in replay.unknown[0]
-    assert replay.unknown[0].endswith("unit 1: read holding 100.")
+    for transaction in (b"\x00\x06", b"\x00\x07"):
+        assert replay.ask(transaction + READ[2:-1] + b"\x02") is None
+    (told,) = replay.unknown.values()
+    assert "read holding 100..101" in told
+    assert told.endswith("unit 1: read holding 100.")
 
 
 def test_a_wrong_transaction_number_is_as_wrong_as_it_was() -> None:

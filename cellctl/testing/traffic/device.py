@@ -30,8 +30,8 @@ Told = Callable[[str], None]
 
 
 class RecordedDevice(asyncio.Protocol):
-    """One connection to it. `unknown` is told of each request that was never recorded. A connection that is `serial`
-    is not cut for it; one that is `endless` is all connections of the recording, one after the other."""
+    """One connection to it. `unknown` is told of each request that was never recorded, once; it ends the connection if
+    that is not a serial line. One that is `endless` is all connections of the recording, one after the other."""
 
     def __init__(self, replay: Replay, unknown: Told, *, endless: bool = False) -> None:
         self._replay, self._unknown, self._endless = replay, unknown, endless
@@ -57,11 +57,13 @@ class RecordedDevice(asyncio.Protocol):
             request, self._received = self._received[:size], self._received[size:]
             if self._endless:
                 self._send(self._replay.connect(), 0)
+            told_before = len(self._replay.unknown)
             answer = self._replay.ask(request)
             if answer is not None:
                 self._send(answer, len(request))
                 continue
-            self._unknown(self._replay.unknown[-1])
+            for told in tuple(self._replay.unknown.values())[told_before:]:
+                self._unknown(told)
             if not self._serial:
                 self.hang_up()
                 return

@@ -20,6 +20,9 @@ _NOT_REPLAYED = {
     "opcua": "every message of OPC UA carries numbers and times of its own session",
 }
 
+#: So many requests that were never recorded are told.
+UNKNOWN_MAX = 100
+
 #: The request that a new connection is: a device may answer it, with a greeting.
 CONNECT = b""
 
@@ -54,7 +57,7 @@ class Replay:
         if reason := _NOT_REPLAYED.get(head.protocol):
             raise TrafficError(f"{recording.name} can be read, not replayed: {reason}.")
         self.recording = recording
-        self.unknown: list[str] = []  # a sentence for each request that was never recorded
+        self.unknown: dict[bytes, str] = {}  # a sentence for each request that was never recorded
         self._exchanges = exchanges_of(recording.entries)
         if not any(exchange.request for exchange in self._exchanges):
             raise TrafficError(f"{recording.name} holds no request: there is nothing to replay.")
@@ -100,11 +103,13 @@ class Replay:
         return Answer(())
 
     def ask(self, request: bytes) -> Answer | None:
-        """The recorded answer; None, and a sentence more in `unknown`, for what was never asked."""
+        """The recorded answer; None, and a sentence in `unknown` if it is asked for the first time, for what was never
+        asked."""
         key = self.wire.key(request)
         places = self._places.get(key)
         if places is None:
-            self.unknown.append(self._unknown(request))
+            if len(self.unknown) < UNKNOWN_MAX:
+                self.unknown.setdefault(key, self._unknown(request))
             return None
         at = bisect_left(places, self._next.get(key, 0))
         if key in self._orders and at < len(places):
