@@ -4,6 +4,7 @@ The rule kept here: files that are wrong fail the test with what `cellctl check`
 a cell that could not be simulated as a whole.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 from cellctl.model import CellModel, FilesInvalid, find_cell, load
@@ -22,15 +23,16 @@ def cell_model(name_or_path: Path | str) -> CellModel:
         folder = find_cell(name_or_path)
         newest = max(path.stat().st_mtime for path in folder.rglob("*") if path.is_file())
         if folder not in _checked or _checked[folder][0] != newest:
-            _checked[folder] = newest, _whole(load(folder))
+            _checked[folder] = newest, load(folder)
         return _checked[folder][1]
     except FilesInvalid as invalid:
         raise CellInvalid("\n".join(str(problem) for problem in invalid.problems)) from invalid
 
 
-def _whole(model: CellModel) -> CellModel:
-    """The same model, if each of its devices can be simulated."""
-    if missing := [device for device in model.devices if device not in model.models]:
+def simulated_model(name_or_path: Path | str, recorded: Collection[str] = ()) -> CellModel:
+    """The same, of a cell whose devices can all be simulated, but for those that a recording stands for."""
+    model = cell_model(name_or_path)
+    if missing := [device for device in model.devices if device not in model.models and device not in recorded]:
         name, *others = missing
         devices = f"{name} (and {', '.join(others)})" if others else name
         raise CellInvalid(

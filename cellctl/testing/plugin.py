@@ -216,10 +216,10 @@ def _wanted(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 def _setup(request: pytest.FixtureRequest, wanted: Mapping[str, Any], folder: Path) -> "Setup":
     from cellctl.testing.bench import Setup
-    from cellctl.testing.cells import CellInvalid, cell_model
+    from cellctl.testing.cells import CellInvalid, simulated_model
 
     try:
-        model = cell_model(_path(request, wanted["path"]))
+        model = simulated_model(_path(request, wanted["path"]), wanted["replay"])
     except CellInvalid as invalid:
         pytest.fail(str(invalid), pytrace=False)
     folder.mkdir()

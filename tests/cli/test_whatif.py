@@ -108,6 +108,9 @@ def test_a_cell_that_cannot_be_simulated_needs_every_time_from_the_file(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run("new", "cell", "oven1").code == 0
+    profile = tmp_path / "oven1" / "profiles" / "oven.yaml"
+    kept = [line for line in profile.read_text(encoding="utf-8").splitlines() if not line.startswith("sim:")]
+    profile.write_text("\n".join(kept), encoding="utf-8")
     result = run("whatif", "oven1", "-n", "1")
     assert result.code == 1
     assert "the device oven has no model to simulate it" in result.err

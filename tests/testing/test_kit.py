@@ -7,6 +7,7 @@ import pytest
 
 from cellctl.core.messages import Refused, StartChangeover
 from cellctl.testing import CellInvalid, Deadlock, NotAccepted, UnknownName, cell_model
+from cellctl.testing.cells import simulated_model
 
 LEVELS = pytest.mark.parametrize(
     "level",
@@ -219,7 +220,8 @@ def test_a_cell_with_a_device_that_has_no_model_is_told_what_it_needs(tmp_path: 
     devices = ", ".join(f'{name}: {{profile: pump, at: "modbus://192.0.2.{n}"}}' for n, name in enumerate("ab", 1))
     (tmp_path / "cell.yaml").write_text(f"cellctl: 1\ncell: {{id: x, name: X}}\ndevices: {{{devices}}}\n")
     with pytest.raises(CellInvalid, match=r"a \(and b\) cannot be simulated: write a device model into models/"):
-        cell_model(tmp_path)
+        simulated_model(tmp_path)
+    assert simulated_model(tmp_path, ("a", "b")) is cell_model(tmp_path), "recordings stand in their places"
 
 
 def test_a_cell_is_checked_again_when_a_file_is_another(tmp_path: Path) -> None:

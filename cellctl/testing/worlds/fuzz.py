@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 
-from cellctl.testing.cells import cell_model
+from cellctl.testing.cells import cell_model, simulated_model
 from cellctl.testing.worlds.plan import Level, Plan
 from cellctl.testing.worlds.play import plan_of, play
 from cellctl.testing.worlds.shrink import shrunk
@@ -34,7 +34,7 @@ def fuzz(cell: str, worlds: Sequence[tuple[int, Level]], processes: int | None =
 
     CellInvalid if the cell's files are wrong.
     """
-    cell_model(cell)
+    simulated_model(cell)
     count = min(processes or os.cpu_count() or 1, len(worlds))
     if count <= 1:
         yield from (one(cell, seed, level) for seed, level in worlds)
