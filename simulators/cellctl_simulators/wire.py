@@ -64,13 +64,14 @@ class Registers:
     def read(self, function: int, address: int, count: int) -> list[int]:
         """The values of `count` addresses; raises ModbusError."""
         table = self._table(function, count)
-        addresses = range(address, address + count)
-        if any(each not in table for each in addresses):
-            raise ModbusError(ILLEGAL_ADDRESS)
+        try:
+            values = [table[each] for each in range(address, address + count)]
+        except KeyError:
+            raise ModbusError(ILLEGAL_ADDRESS) from None
         if (mask := self.mask) is None:
-            return [table[each] for each in addresses]
+            return values
         name = TABLES[function]
-        return [int(mask.shown((name, each), table[each])) & 0xFFFF for each in addresses]
+        return [int(mask.shown((name, each), value)) & 0xFFFF for each, value in enumerate(values, address)]
 
     def write(self, function: int, address: int, values: Iterable[int]) -> None:
         """Set addresses from `address` on, all or none; raises ModbusError."""

@@ -32,7 +32,8 @@ class Model(Protocol):
     """One simulated device: physical inputs and outputs on one side, a wire on the other.
 
     `inputs` names every input with its first value. `update` brings the model to `now_ns`, takes what came in on the
-    wire and fills it; called again with the same time and inputs it changes nothing.
+    wire and fills it; called again with the same time and inputs it changes nothing. The `inputs` it is given stay the
+    world's: they change with it.
     """
 
     inputs: Mapping[str, Value]
@@ -62,8 +63,8 @@ class World:
             {f"{device}.{name}": value for device, model in models.items() for name, value in model.inputs.items()},
             self.__input_changed,
         )
-        self.__inputs_of = {
-            device: [(name, f"{device}.{name}") for name in model.inputs] for device, model in models.items()
+        self.__given: dict[str, dict[str, Value]] = {
+            device: {**model.inputs, "speed": speed} for device, model in models.items()
         }
         self.__told: dict[str, dict[str, Value]] = {device: {} for device in models}
         self.__due_ns: dict[str, int] = {}
@@ -171,9 +172,7 @@ class World:
         raise RuntimeError("the models answer each other for ever and do not come to rest")
 
     def __update(self, device: str, model: Model) -> None:
-        inputs = {name: self.inputs[full] for name, full in self.__inputs_of[device]}
-        inputs["speed"] = self.speed
-        result = model.update(self.now_ns, inputs)
+        result = model.update(self.now_ns, self.__given[device])
         self.__updated.add(device)
         self.__due_ns.pop(device, None)
         if result.call_at_ns is not None:
@@ -187,21 +186,23 @@ class World:
             self.__moved = True
             self.changed(f"{device}.{name}", value)
 
-    def __input_changed(self, name: str) -> None:
-        self.__open.add(name.partition(".")[0])
+    def __input_changed(self, name: str, value: Value) -> None:
+        device, _, input = name.partition(".")
+        self.__given[device][input] = value
+        self.__open.add(device)
 
 
 class _Inputs(dict[str, Value]):
     """All inputs by name; tells which of them gets another value."""
 
-    def __init__(self, values: Mapping[str, Value], changed: Callable[[str], None]) -> None:
+    def __init__(self, values: Mapping[str, Value], changed: Callable[[str, Value], None]) -> None:
         super().__init__(values)
         self._changed = changed
 
     def __setitem__(self, name: str, value: Value) -> None:
         if name not in self or self[name] != value:
             super().__setitem__(name, value)
-            self._changed(name)
+            self._changed(name, value)
 
     def update(self, *others: Any, **more: Any) -> None:
         """Set each."""

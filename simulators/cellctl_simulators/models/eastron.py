@@ -5,7 +5,7 @@ between the quantities read as zero.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 
 from cellctl.driver import Value
@@ -25,13 +25,29 @@ _FLOATS = struct.Struct(f">{len(_QUANTITIES)}f")
 _WORDS = struct.Struct(f">{len(_ADDRESSES)}H")
 
 
+class _Quantities(Registers):
+    """The meter's registers: calculated when somebody reads them, for the power changes far more often."""
+
+    def __init__(self, measure: Callable[[], None]) -> None:
+        super().__init__(functions=(3, 4), count_max=COUNT_MAX)
+        self.old = True
+        self._measure = measure
+
+    def read(self, function: int, address: int, count: int) -> list[int]:
+        """The values of `count` addresses; raises ModbusError."""
+        if self.old:
+            self.old = False
+            self._measure()
+        return super().read(function, address, count)
+
+
 class Sdm630:
     """The meter. Input `power` is what the three phases carry together, in W. Output `energy` is the import in kWh."""
 
     inputs: Mapping[str, Value] = {"power": 0.0}
 
     def __init__(self, random: Random | None = None) -> None:
-        self.wire = Registers(functions=(3, 4), count_max=COUNT_MAX)
+        self.wire = _Quantities(self._measure)
         self.wire.input = dict.fromkeys(range(LAST_ADDRESS + 1), 0)
         self.wire.holding = self._settings()
         self._random = random or Random(0)
@@ -49,7 +65,7 @@ class Sdm630:
         if second != self._second:
             self._second = second
             self._voltage_v = [VOLTAGE_V + self._random.gauss(0, 0.4) for _ in range(3)]
-        self._measure()
+        self.wire.old = True
         return Outputs({"energy": self._energy_kwh})
 
     def _measure(self) -> None:
