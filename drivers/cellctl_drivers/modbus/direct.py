@@ -127,7 +127,8 @@ class DirectModbus:
         return row.decode(_read(self._registers, row.table, row.start, row.count), 0)
 
     def _write(self, row: Row, values: list[Value]) -> None:
-        self._contact.settle()
+        if self._contact.busy:  # else it is at the present as it is
+            self._contact.settle()
         self._put(row, values)
         self._contact.settle()
 

@@ -93,7 +93,8 @@ class DirectOpcUa:
         self._put(self._profile.watchdog.sink, self._beat)
 
     def _write(self, sink: Sink, value: Value) -> None:
-        self._contact.settle()
+        if self._contact.busy:  # else it is at the present as it is
+            self._contact.settle()
         self._put(sink, _typed(sink, value))
         self._contact.settle()
 

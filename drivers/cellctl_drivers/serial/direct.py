@@ -123,7 +123,11 @@ class DirectSerial:
             if loop.time() >= end_s:
                 raise SilenceError(f"no answer from {self._profile.id} within {timeout_s * 1e3:.0f} ms")
             self._heard = loop.create_future()
-            await asyncio.wait((self._heard,), timeout=end_s - loop.time())
+            in_vain = loop.call_at(end_s, self.heard)
+            try:
+                await self._heard
+            finally:
+                in_vain.cancel()
 
 
 class _QuestionLook:

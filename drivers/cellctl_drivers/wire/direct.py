@@ -7,7 +7,7 @@ connection end as they would on the wire: after the time-out, or at once.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -151,10 +151,9 @@ class Direct:
         for each in self._watched:
             if confirm:
                 each.confirm_ns = 0
-            if confirm or each.look.differs():
-                due_ns = _tick(now, each.look.every_ns)
-                if due_ns < each.due_ns:
-                    each.due_ns, moved = due_ns, True
+            due_ns = _tick(now, each.look.every_ns)
+            if due_ns < each.due_ns and (confirm or each.look.differs()):
+                each.due_ns, moved = due_ns, True
         if moved:
             self._arm()
 
@@ -177,7 +176,7 @@ class Direct:
         told: list[Sample] = []
         seen: list[str] = []
         if not self._contact.trouble:
-            self._settled(lambda: _each(one.look.ask for one in watched))
+            self._settled(*(each.look.ask for each in watched))
         for each in watched:
             new = () if self._contact.trouble else each.look.answer(now)
             told += new
@@ -190,11 +189,12 @@ class Direct:
         if seen and not self._contact.trouble:
             self._link.alive(seen)
 
-    def _settled(self, do: Callable[[], None]) -> None:
+    def _settled(self, *does: Callable[[], None]) -> None:
         """Do something to the device and let it settle; its answer is no news."""
         self._looking = True
         try:
-            do()
+            for do in does:
+                do()
             self._contact.settle()
         finally:
             self._looking = False
@@ -247,8 +247,3 @@ async def reached(device: Device, contact: Contact, patience_s: float) -> None:
 def _tick(now: int, every_ns: int) -> int:
     """The next time that is a whole number of periods."""
     return (now // every_ns + 1) * every_ns
-
-
-def _each(calls: Iterable[Callable[[], None]]) -> None:
-    for call in calls:
-        call()
