@@ -5,6 +5,8 @@ cancels itself or will not end is logged and counted; the cell goes on.
 """
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from cellctl.core.messages import Done, LinkChanged, LinkState, Order, Outcome
 from cellctl.driver import Device, Driver, DriverError, WrongDevice
@@ -63,9 +65,8 @@ class Supervisor:
         self._link = link = DeviceLink(self._device.id, self._signals, self._clock, self._inbox)
         task = asyncio.create_task(_contained(self._driver, link), name=f"driver {self._device.id}")
         try:
-            while not task.done():
-                await asyncio.wait([task], timeout=OVERDUE_S)
-                link.answer_overdue()
+            with _repeated(OVERDUE_S, link.answer_overdue):
+                await asyncio.wait([task])
         except asyncio.CancelledError:
             task.cancel()
             try:
@@ -109,6 +110,24 @@ class Supervisor:
         if self._told != (state, reason):
             self._told = (state, reason)
             self._inbox.put(LinkChanged(self._device.id, state, reason))
+
+
+@contextmanager
+def _repeated(every_s: float, do: Callable[[], None]) -> Iterator[None]:
+    """Call `do` again and again while this lasts: a bare timer, for no task needs to wake up for it."""
+    timer: asyncio.TimerHandle
+
+    def again() -> None:
+        nonlocal timer
+        timer = loop.call_later(every_s, again)
+        do()
+
+    loop = asyncio.get_running_loop()
+    again()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 async def _contained(driver: Driver, link: DeviceLink) -> None:
