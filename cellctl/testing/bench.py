@@ -27,6 +27,7 @@ from cellctl.runtime.recorder import Recorder
 from cellctl.testing import report
 from cellctl.testing.disk import COMMIT_S, BadDisk, LoopWriter, opened
 from cellctl.testing.log import Lines
+from cellctl.testing.lookout import Lookout
 from cellctl.testing.names import command_of, known
 from cellctl.testing.traffic.field import Field
 from cellctl.testing.traffic.tap import TappedDriver
@@ -92,7 +93,7 @@ class Bench:
         self.due = 0  # so much is still to happen
         self.answers: list[Any] = []  # what the cell says to the operator
         self._requests = 0
-        self._turned: list[asyncio.Future[None]] = []
+        self._lookouts: list[Lookout] = []
         self._stack = AsyncExitStack()
 
     # --- the run ----------------------------------------------------------------------------------------------
@@ -286,12 +287,18 @@ class Bench:
 
     async def wait_until(self, fulfilled: Callable[[], object], limit_s: float, what: str) -> None:
         """Wait, turn by turn, until `fulfilled()`; AssertionError after `limit_s`."""
-        end_s = self.loop.time() + limit_s
-        while not fulfilled():
-            left_s = end_s - self.loop.time()
-            if left_s <= 0:
-                raise AssertionError(f"not within {limit_s:g} s: {what}")
-            await self.next_turn(min(left_s, 0.1))
+        if not await self.looked(fulfilled, limit_s):
+            raise AssertionError(f"not within {limit_s:g} s: {what}")
+
+    async def looked(self, fulfilled: Callable[[], object], limit_s: float) -> bool:
+        """Wait, turn by turn, until `fulfilled()`; False if it was not after `limit_s`."""
+        lookout = Lookout(fulfilled, limit_s)
+        self._lookouts.append(lookout)
+        try:
+            return await lookout.seen
+        finally:
+            lookout.close()
+            self._lookouts.remove(lookout)
 
     async def written(self) -> None:
         """Until all that was decided so far is on disk, or the disk has had its time for it."""
@@ -300,32 +307,16 @@ class Bench:
             await asyncio.sleep(self.disk.commit_s)
             tries += 1
 
-    async def next_turn(self, limit_s: float) -> None:
-        """Until the cell has taken a turn, or so much time has passed."""
-        turned: asyncio.Future[None] = self.loop.create_future()
-        timer = self.loop.call_later(limit_s, _set, turned)
-        self._turned.append(turned)
-        try:
-            await turned
-        finally:
-            timer.cancel()
-
     def _witness(self, now: int, inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
         if self._writer is not None and self._writer.alive:
             for watcher in (self.seen, *self.watchers):
                 watcher.turn(now, inputs, effects)
-        turned, self._turned = self._turned, []
-        for each in turned:
-            _set(each)
+        for lookout in self._lookouts:
+            lookout.turned()
 
     def _keep(self, row: Row) -> None:
         for watcher in (self.seen, *self.watchers):
             watcher.kept(row)
-
-
-def _set(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def _told(action: Action) -> str:

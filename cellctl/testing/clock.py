@@ -50,17 +50,19 @@ class BenchClock:
         fulfilled, what = self._reading(wanted)
         standstill = Standstill(self._bench)
         start_s, limit_s = self._bench.loop.time(), seconds(limit)
-        while True:
+
+        def look() -> bool:
             self._bench.check_operator()
             if fulfilled():
-                took_s = self._bench.loop.time() - start_s
-                await self._bench.written() if self._bench.alive else None
-                return took_s
-            left_s = start_s + limit_s - self._bench.loop.time()
-            if left_s <= 0:
-                raise AssertionError(f"not within {_told(limit)}: {what}\n{self._bench.told()}")
+                return True
             standstill.check(what)
-            await self._bench.next_turn(min(left_s, 0.1))
+            return False
+
+        if not await self._bench.looked(look, limit_s):
+            raise AssertionError(f"not within {_told(limit)}: {what}\n{self._bench.told()}")
+        took_s = self._bench.loop.time() - start_s
+        await self._bench.written() if self._bench.alive else None
+        return took_s
 
     def _reading(self, wanted: Wanted) -> tuple[Callable[[], object], str]:
         if callable(wanted):

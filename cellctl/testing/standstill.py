@@ -14,26 +14,34 @@ __tracebackhide__ = True
 #: So long (virtual seconds) must everything have been as it is: longer than any driver needs to connect anew.
 STILL_S = 10.0
 
+#: How often that is looked at (virtual seconds): often enough that nothing which moves is missed twenty times in a row.
+LOOK_S = 0.5
+
 
 class Standstill:
     """Looks at the bench again and again; `check` raises `Deadlock` when it stands still."""
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
-        self._begin()
+        self._looked_s = bench.loop.time()
+        self._begin(self._picture())
 
     def check(self, what: str) -> None:
         """Deadlock if `what` is waited for in vain."""
-        if self._picture() != self._seen or self._cell_waits_for_time():
-            self._begin()
-        elif self._bench.loop.time() - self._since_s >= STILL_S:
+        now_s = self._bench.loop.time()
+        if now_s < self._looked_s + LOOK_S:
+            return
+        self._looked_s, picture = now_s, self._picture()
+        if picture != self._seen or self._cell_waits_for_time():
+            self._begin(picture)
+        elif now_s - self._since_s >= STILL_S:
             if self._a_device_has_something_before_it():
-                self._begin()
+                self._begin(picture)
             else:
                 raise Deadlock(f"this will never be so: {what}\n{self._bench.told()}")
 
-    def _begin(self) -> None:
-        self._since_s, self._seen = self._bench.loop.time(), self._picture()
+    def _begin(self, picture: object) -> None:
+        self._since_s, self._seen = self._bench.loop.time(), picture
         self._due = dict(self._bench.simulation.due)
 
     def _cell_waits_for_time(self) -> bool:
