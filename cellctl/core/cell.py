@@ -131,9 +131,9 @@ class Cell:
         """When time alone may let something go on (ns UTC)."""
         runs = [*self.production.runs, *self.operation.runs]
         rooms: list[_Timed] = [self.interlocks, self.alarms, self.operation, self.safe_side, *runs]
-        if self.changeover is not None:
-            rooms.append(self.changeover)
-        return min((at for room in rooms if (at := room.wake_at) is not None), default=None)
+        if (changeover := self.changing_over) is not None:
+            rooms.append(changeover)
+        return min([at for room in rooms if (at := room.wake_at) is not None], default=None)
 
     def awaits(self, happened: Input) -> bool:
         """Whether something may come of it now; a reading that nobody waits for can be taken with the next step."""
@@ -155,8 +155,8 @@ class Cell:
             self._awaited = set(self._always)
             for run in (*self.production.runs, *self.operation.runs):
                 self._awaited.update(run.awaited)
-            if self.changeover is not None:
-                self._awaited.update(self.changeover.awaited)
+            if (changeover := self.changing_over) is not None:
+                self._awaited.update(changeover.awaited)
             self._awaited.update({name.partition(".")[0] for name in self._awaited})
         return self._awaited
 

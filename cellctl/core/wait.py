@@ -49,7 +49,10 @@ class ForCondition:
     @property
     def wake_at(self) -> int | None:
         """When it is given up, or has held for long enough."""
-        return min((at for at in (self.deadline_ns, self.watch.wake_at) if at is not None), default=None)
+        held_ns = self.watch.wake_at
+        if held_ns is None or self.deadline_ns is None:
+            return self.deadline_ns if held_ns is None else held_ns
+        return min(held_ns, self.deadline_ns)
 
 
 @dataclass(slots=True)

@@ -26,6 +26,8 @@ class Watchlist:
     @property
     def wake_at(self) -> int | None:
         """When time alone may change one of them."""
+        if not self._timed:
+            return None
         due = (self.watches[name].wake_at for name in self._timed)
         return min((at for at in due if at is not None), default=None)
 
