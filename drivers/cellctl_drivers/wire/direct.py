@@ -64,6 +64,7 @@ class _Watched:
     """A look, when it is due, and from when on even that nothing is new is told."""
 
     look: Look
+    every_ns: int
     due_ns: int = 0
     confirm_ns: int = 0
 
@@ -75,7 +76,7 @@ class Direct:
         self._device, self._link, self._contact, self._plan = device.id, link, contact, plan
         # What such a command has come to is told by its token: nobody waits for anything to be told anew.
         self._tokened = {name for name, command in device.commands.items() if "token" in str(command.options)}
-        self._watched = [_Watched(look) for look in plan.looks]
+        self._watched = [_Watched(look, look.every_ns) for look in plan.looks]
         self._performer = _Through(device.id, contact, plan)
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
@@ -151,14 +152,14 @@ class Direct:
         for each in self._watched:
             if confirm:
                 each.confirm_ns = 0
-            due_ns = _tick(now, each.look.every_ns)
+            due_ns = _tick(now, each.every_ns)
             if due_ns < each.due_ns and (confirm or each.look.differs()):
                 each.due_ns, moved = due_ns, True
         if moved:
             self._arm()
 
     def _arm(self) -> None:
-        due_ns = min((each.due_ns for each in self._watched), default=0)
+        due_ns = min([each.due_ns for each in self._watched], default=0)
         if due_ns and (self._timer is None or due_ns < self._timer_ns):
             if self._timer is not None:
                 self._timer.cancel()
@@ -183,7 +184,7 @@ class Direct:
             if now >= each.confirm_ns:
                 seen += each.look.signals
                 each.confirm_ns = _tick(now, QUIET_NS) + QUIET_NS
-            each.due_ns = _tick(now, each.look.every_ns) if new and self._contact.busy else each.confirm_ns
+            each.due_ns = _tick(now, each.every_ns) if new and self._contact.busy else each.confirm_ns
         if told:
             self._link.put(told)
         if seen and not self._contact.trouble:
