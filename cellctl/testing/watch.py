@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cellctl.core.messages import Call, Effect, Entry, Input, Order, Outcome, Write
+from cellctl.core.messages import Effect, Entry, Input, Order, Outcome
 from cellctl.core.signal import Value
 from cellctl.driver import Driver
 from cellctl.faults import Fault
@@ -64,7 +64,7 @@ class Seen(Watcher):
         """Keep the orders."""
         at_s = self._time_s()
         for effect in effects:
-            if isinstance(effect, Write | Call):
+            if isinstance(effect, Order):
                 self.orders.append((at_s, effect))
 
     def kept(self, row: Row) -> None:

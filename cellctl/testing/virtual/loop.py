@@ -99,7 +99,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Call what is ready; if nothing is, it is the time of the next timer."""
         ready = self._ready  # type: ignore[attr-defined]
         idle = not ready and not self._stopping  # type: ignore[attr-defined]
-        if self._rung or self._outside or len(self._selector.get_map()) > 1:  # type: ignore[attr-defined]
+        if self._rung or self._outside or (idle and len(self._selector.get_map()) > 1):  # type: ignore[attr-defined]
             self._look_outside(idle)
             idle = idle and not ready
         timers = self._timers
