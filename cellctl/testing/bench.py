@@ -35,6 +35,9 @@ from cellctl.testing.virtual import VirtualLoop
 from cellctl.testing.virtual.net import HOST
 from cellctl.testing.watch import Seen, WatchedDriver, Watcher
 
+#: A test that fails shows its own line, not those in here.
+__tracebackhide__ = True
+
 Level = Literal["direct", "wire"]
 
 #: The name of the control process in the network in memory.

@@ -7,6 +7,9 @@ for is so. It comes after the turn, never within it: whoever looks may touch the
 import asyncio
 from collections.abc import Callable
 
+#: A test that fails shows its own line, not those in here.
+__tracebackhide__ = True
+
 #: What changes without a turn is seen this much later at most, virtual s.
 LOOK_S = 0.1
 
