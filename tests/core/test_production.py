@@ -8,9 +8,9 @@ import pytest
 
 from cellctl import param, phase
 from cellctl.core.condition import Ref
-from cellctl.core.messages import AddJob, Recover, Refused, StartChangeover
+from cellctl.core.messages import AddJob, Recover, Refused, StartChangeover, Write
 from cellctl.core.packml import Command, State
-from cellctl.core.phase import PhaseDefinition
+from cellctl.core.phase import PhaseDefinition, PhaseFault
 from cellctl.core.procedure import ForEach, Parallel, PhaseStep, Sequence, With
 from cellctl.core.production import ROUNDS_PER_TURN
 from cellctl.core.recipe import FirstArticle, MasterRecipe, RecipeParameter
@@ -169,6 +169,45 @@ def test_a_background_phase_ends_with_what_it_was_for(after: tuple[str, ...]) ->
     bench.until(State.COMPLETED)
     assert [order.value for order in bench.sent("plc.clamp")] == [True, False]
     assert log(bench, "phase.done", "step") == [("cure/do/test",), *((name,) for name in after)]
+
+
+def test_a_background_phase_is_safe_before_the_next_phase_acts() -> None:
+    @phase(station="s1", uses=())
+    async def vacuum(c):
+        async with c.safe(c.plc.clamp.off):
+            await c.plc.clamp.on()
+            await c.until("not plc.guard", timeout=c.forever())
+
+    @phase(station="s2", uses=())
+    async def sound(c):
+        await c.plc.horn.on()
+
+    cure = With("cure", Sequence((step("vacuum"),)), Sequence((step("test"),)))
+    bench = Bench(equipment(vacuum, test, sound, procedure=Sequence((cure, step("sound")))))
+    bench.produce()
+    bench.until(State.COMPLETED)
+    told = [(order.signal, order.value) for order in bench.orders if isinstance(order, Write)]
+    assert told[-3:] == [("plc.clamp", True), ("plc.clamp", False), ("plc.horn", True)]
+
+
+def test_a_background_phase_that_was_tried_again_ends_with_what_it_was_for() -> None:
+    tries: list[int] = []
+
+    @phase(station="s1", faults={"leak": ("retry",)})
+    async def vacuum(c):
+        tries.append(1)
+        await c.sleep("10 ms")
+        if len(tries) == 1:
+            raise PhaseFault("leak", "it leaks")
+        await c.until("not plc.guard", timeout=c.forever())
+
+    again = PhaseStep("vacuum", "vacuum", on_fault={"leak": "retry 1 then hold"})
+    cure = With("cure", Sequence((again,)), Sequence((step("test"),)))
+    bench = Bench(equipment(vacuum, test, procedure=Sequence((cure,))))
+    bench.produce()
+    bench.until(State.COMPLETED)
+    assert len(tries) == 2
+    assert log(bench, "phase.done", "step") == [("cure/do/test",)]
 
 
 def test_the_question_of_a_background_phase_ends_with_it() -> None:
