@@ -12,6 +12,7 @@ from cellctl.driver import Command, CommandClass, Device, DriverError, Outcome, 
 from cellctl_drivers.serial import SerialDriver
 from cellctl_drivers.serial.profile import Line
 from cellctl_drivers.serial.session import taker
+from cellctl_drivers.serial.templates import parse_reply
 from cellctl_drivers.wire.orders import RefusalError, SilenceError
 
 from .profiles import OF_THE_CELL, device
@@ -35,25 +36,51 @@ LINE = Line(b"\r\n", 1.0, re.compile(r"ERR (?P<code>\d+)"), {"2": "the value is 
     ],
 )
 def test_the_line_that_has_the_right_form_is_the_answer(received: bytes, found: str | None) -> None:
-    match = taker(LINE, re.compile(r"PWR (?P<value>\d+)"))(bytearray(received))
+    match = taker(LINE, re.compile(r"PWR (?P<value>\d+)").fullmatch)(bytearray(received))
     assert (match["value"] if match else None) == found
 
 
 def test_a_line_that_says_no_is_a_refusal_with_its_text() -> None:
     with pytest.raises(RefusalError, match=r"the value is out of range \(ERR 2\)"):
-        taker(LINE, re.compile(".*"))(bytearray(b"ERR 2\r\n"))
+        taker(LINE, re.compile(".*").fullmatch)(bytearray(b"ERR 2\r\n"))
     with pytest.raises(RefusalError, match=r"the device refuses \(ERR 99\)"):
-        taker(LINE, re.compile(".*"))(bytearray(b"ERR 99\r\n"))
+        taker(LINE, re.compile(".*").fullmatch)(bytearray(b"ERR 99\r\n"))
 
 
 def test_a_line_without_end_is_no_answer() -> None:
     with pytest.raises(SilenceError):
-        taker(LINE, re.compile(".*"))(bytearray(b"x" * 5000))
+        taker(LINE, re.compile(".*").fullmatch)(bytearray(b"x" * 5000))
 
 
 @pytest.fixture
 def oven() -> LineDevice:
     return LineDevice()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "groups"),
+    [
+        ("SHOT {token} PEAK (?P<peak>.+)", "SHOT 12 PEAK 3.5", {"peak": "3.5"}),
+        ("SHOT {token} PEAK (?P<peak>.+)", "SHOT 1 PEAK 3.5", None),
+        ("SHOT {token}(?P<rest>.*)", "SHOT 123", {"rest": "3"}),
+        ("{token}", "12", {}),
+        ("A{token}|B", "B", {}),  # here and below what stands before the place or after it is not plain
+        ("(?P<word>SHOT|MISS) {token}", "MISS 12", {"word": "MISS"}),
+        ("(?P<word>SHOT|MISS) {token}", "MISS 13", None),
+        ("{token}+", "1222", {}),
+        ("{token} of {token}", "12 of 12", {}),
+        ("{token} of {token}", "12 of 13", None),
+    ],
+)
+def test_a_value_in_a_reply_stands_for_itself(text: str, line: str, groups: dict[str, str] | None) -> None:
+    match = parse_reply(text, ()).match({"token": 12})(line)
+    assert (None if match is None else match.groupdict()) == groups
+
+
+def test_a_value_in_a_reply_is_no_pattern() -> None:
+    match = parse_reply("NAME {name} (?P<n>.)", ()).match({"name": "a.c"})
+    assert match("NAME a.c 1")
+    assert not match("NAME abc 1")
 
 
 @pytest.fixture

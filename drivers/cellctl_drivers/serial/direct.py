@@ -8,6 +8,7 @@ from typing import Protocol
 from cellctl.driver import Call, Contact, Device, DriverError, Link, Outcome, Sample, Value, Write, WrongDevice
 from cellctl_drivers.serial.profile import ANYTHING, Line, Profile, Target
 from cellctl_drivers.serial.session import refusal_of, sample_of, value_of
+from cellctl_drivers.serial.templates import Match
 from cellctl_drivers.wire.direct import Direct, Plan, reached
 from cellctl_drivers.wire.endpoint import Tcp
 from cellctl_drivers.wire.orders import OrderError, RefusalError, SilenceError
@@ -63,7 +64,7 @@ class DirectSerial:
         if target.ack is None:
             self._tell(text)
         else:
-            await self._ask(text, target.ack)
+            await self._ask(text, target.ack.fullmatch)
         return await verify(target.reading, order.value, lambda: self._refresh(target))
 
     async def call(self, order: Call) -> Mapping[str, Value]:
@@ -76,7 +77,7 @@ class DirectSerial:
         if talk.reply is None:
             self._tell(text)
             return {}
-        answer = await self._ask(text, talk.reply.pattern(values), talk.within_s)
+        answer = await self._ask(text, talk.reply.match(values), talk.within_s)
         return {name: value_of(found) for name, found in answer.groupdict().items() if found is not None}
 
     async def _identify(self) -> str:
@@ -84,7 +85,7 @@ class DirectSerial:
             return ""
         ask, expectation = self._profile.identify
         try:
-            answer = await self._ask(ask, ANYTHING)
+            answer = await self._ask(ask, ANYTHING.fullmatch)
         except RefusalError as refusal:
             raise WrongDevice(
                 f"{self._profile.id} is another device than expected: {refusal} ({ask}), wanted {expectation.text!r}"
@@ -95,7 +96,7 @@ class DirectSerial:
 
     async def _refresh(self, target: Target) -> Sample:
         assert target.read is not None
-        sample = sample_of(target, (await self._ask(target.read, target.reply))[0], self._link.now())
+        sample = sample_of(target, (await self._ask(target.read, target.reply.fullmatch))[0], self._link.now())
         self._link.put([sample])
         return sample
 
@@ -107,7 +108,7 @@ class DirectSerial:
         self._lines.ask(text)
         self._contact.settle()
 
-    async def _ask(self, text: str, pattern: re.Pattern[str], timeout_s: float = 0.0) -> re.Match[str]:
+    async def _ask(self, text: str, match: Match, timeout_s: float = 0.0) -> re.Match[str]:
         """The line of the answer that matches; RefusalError if the device says no, SilenceError if nothing comes."""
         timeout_s = timeout_s or self._profile.line.timeout_s
         loop = asyncio.get_running_loop()
@@ -118,8 +119,8 @@ class DirectSerial:
             for line in _taken(ask):
                 if refusal := refusal_of(self._profile.line, line):
                     raise RefusalError(refusal)
-                if match := pattern.fullmatch(line):
-                    return match
+                if found := match(line):
+                    return found
             if loop.time() >= end_s:
                 raise SilenceError(f"no answer from {self._profile.id} within {timeout_s * 1e3:.0f} ms")
             self._heard = loop.create_future()

@@ -12,6 +12,7 @@ from functools import partial
 
 from cellctl.driver import Call, DriverError, Link, Outcome, Sample, Value, Write, WrongDevice
 from cellctl_drivers.serial.profile import ANYTHING, Line, Profile, Target, Watchdog
+from cellctl_drivers.serial.templates import Match
 from cellctl_drivers.wire.exchange import Exchange, Take
 from cellctl_drivers.wire.orders import OrderError, RefusalError, SilenceError
 from cellctl_drivers.wire.rounds import Job, Rounds
@@ -45,10 +46,10 @@ class Session:
             jobs.insert(0, Job(watchdog.every_ns, partial(self._feed, watchdog), urgent=True))
         await Rounds(self._link, jobs, self, self._exchange.lost).run()
 
-    async def _ask(self, text: str, pattern: re.Pattern[str], timeout_s: float = 0.0) -> re.Match[str]:
+    async def _ask(self, text: str, match: Match, timeout_s: float = 0.0) -> re.Match[str]:
         line = self._profile.line
         request = text.encode("latin-1", "replace") + line.end
-        return await self._exchange.ask(request, taker(line, pattern), timeout_s or line.timeout_s)
+        return await self._exchange.ask(request, taker(line, match), timeout_s or line.timeout_s)
 
     async def _identify(self) -> str:
         if self._profile.identify is None:
@@ -56,7 +57,7 @@ class Session:
             return ""
         ask, expectation = self._profile.identify
         try:
-            answer = await self._ask(ask, ANYTHING)
+            answer = await self._ask(ask, ANYTHING.fullmatch)
         except RefusalError as refusal:
             raise WrongDevice(
                 f"{self._profile.id} is another device than expected: {refusal} ({ask}), wanted {expectation.text!r}"
@@ -67,14 +68,14 @@ class Session:
         """A device that has no identity is there if it answers, whatever it says."""
         for ask, _ in list(self._profile.questions())[:1]:
             with suppress(RefusalError):
-                await self._ask(ask, ANYTHING)
+                await self._ask(ask, ANYTHING.fullmatch)
 
     def _reader(self, ask: str, targets: Sequence[Target]) -> Callable[[], Awaitable[None]]:
         first = targets[0]
 
         async def read() -> None:
             try:
-                line = (await self._ask(ask, first.reply))[0]
+                line = (await self._ask(ask, first.reply.fullmatch))[0]
             except RefusalError as refusal:
                 now = self._link.now()
                 self._link.put([target.reading.bad(str(refusal), now) for target in targets])
@@ -86,7 +87,7 @@ class Session:
 
     async def _feed(self, watchdog: Watchdog) -> None:
         try:
-            await self._ask(watchdog.ask, watchdog.reply)
+            await self._ask(watchdog.ask, watchdog.reply.fullmatch)
         except RefusalError as refusal:
             raise DriverError(f"{self._profile.id} does not take its watchdog: {refusal}") from refusal
 
@@ -99,12 +100,12 @@ class Session:
         if target.ack is None:
             await self._tell(text)
         else:
-            await self._ask(text, target.ack)
+            await self._ask(text, target.ack.fullmatch)
         return await verify(target.reading, order.value, partial(self._refresh, target))
 
     async def _refresh(self, target: Target) -> Sample:
         assert target.read is not None
-        line = (await self._ask(target.read, target.reply))[0]
+        line = (await self._ask(target.read, target.reply.fullmatch))[0]
         sample = sample_of(target, line, self._link.now())
         self._link.put([sample])
         return sample
@@ -119,15 +120,15 @@ class Session:
         if talk.reply is None:
             await self._tell(text)
             return {}
-        answer = await self._ask(text, talk.reply.pattern(values), talk.within_s)
+        answer = await self._ask(text, talk.reply.match(values), talk.within_s)
         return {name: value_of(found) for name, found in answer.groupdict().items() if found is not None}
 
     async def _tell(self, text: str) -> None:
         await self._exchange.tell(text.encode("latin-1", "replace") + self._profile.line.end)
 
 
-def taker(line: Line, pattern: re.Pattern[str]) -> Take[re.Match[str]]:
-    """What finds the line that matches `pattern` in the bytes received; RefusalError for a line that says no."""
+def taker(line: Line, match: Match) -> Take[re.Match[str]]:
+    """What finds the line that is the answer (`match`) in the bytes received; RefusalError for a line that says no."""
 
     def take(received: bytearray) -> re.Match[str] | None:
         while (length := received.find(line.end)) >= 0:
@@ -135,8 +136,8 @@ def taker(line: Line, pattern: re.Pattern[str]) -> Take[re.Match[str]]:
             del received[: length + len(line.end)]
             if refusal := refusal_of(line, text):
                 raise RefusalError(refusal)
-            if match := pattern.fullmatch(text):
-                return match
+            if found := match(text):
+                return found
             _logger.info("passed over an unexpected line: %.80r", text)
         if len(received) > _LINE_BYTES_MAX:
             raise SilenceError("what the device sends has no line end")

@@ -4,7 +4,7 @@ The rule kept here: only plain names can be filled in, and a template that canno
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from string import Formatter
 
@@ -14,6 +14,10 @@ from cellctl_drivers.wire.settings import Where, compiled, nearest
 
 #: In a pattern, {4} is a repetition and {name} a place.
 _PLACE = re.compile(r"\{([A-Za-z_]\w*)\}")
+
+#: Text that stands for itself in a pattern, and what would repeat the character before it.
+_PLAIN = re.compile(r"[\w ,;:=/-]*")
+_REPEATS = ("*", "+", "?", "{")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +60,39 @@ def parse_template(text: str, where: Where, only: tuple[str, ...] = ()) -> Templ
     return Template(text, frozenset(names))
 
 
+#: Finds out whether a line is the answer: its match, or None.
+Match = Callable[[str], re.Match[str] | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A pattern that the answer must match as a whole."""
+    """A pattern that the answer must match as a whole.
+
+    Where nothing but plain text stands before its only place, `rest` is the pattern of what follows, compiled once.
+    """
 
     text: str
+    rest: re.Pattern[str] | None = None
 
-    def pattern(self, values: Mapping[str, Value]) -> re.Pattern[str]:
-        """The pattern with `values` in it."""
-        return re.compile(_PLACE.sub(lambda place: re.escape(str(values.get(place[1], place[0]))), self.text))
+    def match(self, values: Mapping[str, Value]) -> Match:
+        """What matches an answer with `values` in it."""
+
+        def fill(place: re.Match[str]) -> str:
+            return str(values.get(place[1], place[0]))
+
+        rest, place = self.rest, _PLACE.search(self.text)
+        if rest is None or place is None:
+            return re.compile(_PLACE.sub(lambda place: re.escape(fill(place)), self.text)).fullmatch
+        head = self.text[: place.start()] + fill(place)
+        return lambda line: rest.fullmatch(line, len(head)) if line.startswith(head) else None
 
 
 def parse_reply(text: str, where: Where) -> Reply:
     """Parse the pattern `text`."""
     compiled(_PLACE.sub("0", text), where)
-    return Reply(text)
+    head, *rest = _PLACE.sub("\0", text).split("\0")
+    plain = len(rest) == 1 and _PLAIN.fullmatch(head) and rest[0][:1] not in _REPEATS and "|" not in rest[0]
+    return Reply(text, compiled(rest[0], where) if plain else None)
 
 
 def _try_format(form: str) -> None:
