@@ -1,0 +1,82 @@
+"""A whole shift of the bundled cell with all its troubles, in virtual time: what is counted is what was made."""
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from cellctl.gateway.parts import Parts
+from cellctl.testing.worlds.attendant import Attendant
+
+SHIFT_MIN = 8 * 60
+
+#: Minutes of the shift in which nobody is there, and the magazine runs empty.
+BREAKS = (range(120, 135), range(240, 270), range(360, 375))
+
+#: What is to be made: half an hour each, with a changeover between them. Then the cell is cleaned.
+ORDERS = (("module-12s", 140), ("module-8s", 180)) * 6
+
+#: Whoever looks after the cell comes by this often.
+ROUND_S = 10
+
+#: Minute of the shift -> what goes wrong in it.
+TROUBLES = {
+    22: lambda cell: cell.faults.unplug("laser", for_="45 s"),
+    71: lambda cell: cell.faults.black_hole("grip", for_="30 s"),
+    108: lambda cell: cell.world.set("laser.weak_rate", 0.2),
+    112: lambda cell: cell.world.set("laser.weak_rate", 0.0),
+    163: lambda cell: cell.world.set("eol.insulation", 40.0),
+    166: lambda cell: cell.world.set("eol.insulation", 850.0),
+    199: lambda cell: cell.faults.no_reply("robot", for_="15 s"),
+    330: lambda cell: cell.faults.reset("plc"),
+    381: lambda cell: cell.faults.partition("eol, meter", for_="20 s"),
+    395: lambda cell: cell.world.set("plc.guard_closed", False),
+    397: lambda cell: cell.world.set("plc.guard_closed", True),
+}
+
+#: In this one the power of the controller fails.
+KILLED_MIN = 301
+
+
+@pytest.mark.cell("battery-module", seed=8)
+async def test_a_shift_with_all_its_troubles_loses_no_part(cell, clock, journal, world):
+    attendant = Attendant(cell.bench, ORDERS, Random("shift"))
+    for minute in range(SHIFT_MIN):
+        if minute == KILLED_MIN:
+            await power_fails(cell, attendant)
+        TROUBLES.get(minute, lambda cell: None)(cell)
+        there = not any(minute in pause for pause in BREAKS)
+        if world.get("plc.magazine_ready") != there:
+            world.set("plc.magazine_ready", there)
+        for _ in range(60 // ROUND_S):
+            await clock.advance(ROUND_S)
+            if there:
+                await attendant.look()
+
+    made, truth = Counter(), world.truth()
+    for tally in cell.bench.seen.tallies.values():
+        made += tally.results
+    places = Counter(module["place"] for module in truth["parts"].values())
+    assert attendant.done
+    assert made.total() == sum(quantity for _, quantity in ORDERS)
+    assert places == {"outfeed": made["good"], "reject_bin": made["scrap"], "taken out": 2}
+    assert truth["violations"] == []
+    assert world.compare(Parts(cell.bench.setup.folder).latest(10_000)[::-1]) == []
+    begun, ended = ({note["part"] for note in journal.noted(kind)} for kind in ("part", "part.done"))
+    assert len(begun - ended) == 2, "only those that were in the cell when the power failed"
+    assert journal.verify().broken_at is None
+
+    assert made["scrap"] > 0, "there were troubles enough"
+    assert len(journal.noted("question")) > 10
+    assert len(journal.noted("start")) == 2
+    assert {note["device"] for note in journal.noted("link") if note["state"] == "lost"} >= {"laser", "grip", "plc"}
+    assert {note["state"] for note in journal.noted("state")} >= {"Held", "Suspended", "Aborted", "Completed"}
+
+
+async def power_fails(cell, attendant):
+    """Control is gone in this moment; a person takes the modules out before it is switched on again."""
+    await cell.bench.kill()
+    await cell.clock.advance("40 s")
+    cell.world.tidy()
+    await cell.bench.power_on()
+    attendant.restarted()
