@@ -8,6 +8,7 @@ BIN     := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip -qq --disable-pip-version-check install
 ROOT    := $(shell test "$$(id -u)" = 0 || echo sudo -n)
 APT     := $(ROOT) env DEBIAN_FRONTEND=noninteractive apt-get -qq
+HTTP    ?= 127.0.0.1:8080
 SEEDS   ?= 1..5000
 CORE    := --branch --source=cellctl/core
 
@@ -17,8 +18,8 @@ CORE    := --branch --source=cellctl/core
 help:  ## say what the commands are
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/run.stamp  ## a simulated cell with its web page on http://127.0.0.1:8080; Ctrl-C ends it
-	@trap : INT; $(BIN)/cellctl demo; code=$$?; test $$code -eq 130 || exit $$code
+demo: $(VENV)/run.stamp  ## a simulated cell with its web page on HTTP=127.0.0.1:8080; Ctrl-C ends it
+	@trap : INT; $(BIN)/cellctl demo --http $(HTTP); code=$$?; test $$code -eq 130 || exit $$code
 
 test: lint browser  ## the static checks, then the whole suite
 	@$(BIN)/coverage run $(CORE) -m pytest tests/core

@@ -163,9 +163,14 @@ def _chosen(found: "Incident", number: int) -> "Happening":
 
 def _whereabouts(found: "Incident") -> str:
     """Where the files are that somebody is going to mend."""
+    from cellctl.model import bundled_cells
+
     folder = found.spans[0].head.folder
     if Path("cell.yaml").exists():
         return "."
+    if (name := Path(folder).name) in bundled_cells():
+        copy = f"cellctl new cell my-cell --from {name}"
+        raise Failure(f"{name} comes with cellctl. Mend a copy of your own: {copy}, then --cell my-cell.")
     if Path(folder, "cell.yaml").exists():
         return folder
     raise Failure(f"The files of {found.cell} are not here: name the cell that is to be mended with --cell.")

@@ -64,6 +64,10 @@ def why(cell: Reach, as_json: bool) -> None:
         _tell_why(told["why"])
     else:
         click.echo(f"Nothing stands in the way: the cell is in {told['state']}.")
+        for station in told["stations"]:
+            for wait in station["waits"]:
+                doing = f", {station['doing']}" if station["doing"] else ""
+                click.echo(f"  {station['part']}{doing}: {wait}")
 
 
 def _command(command: Command) -> click.Command:

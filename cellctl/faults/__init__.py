@@ -152,7 +152,9 @@ def fault(kind: str, target: str = "", for_: object = None, **options: object) -
     if bool(target) != (known.target != NOTHING):
         raise FaultError(f"{kind} names {known.target}" if known.target else f"{kind} names nothing, not {target!r}")
     if known.target in (PLACE, INPUT) and "." not in target:
-        raise FaultError(f"{kind} names {known.target}, such as laser.power; {target!r} is not of that form")
+        raise FaultError(f"{kind} names {known.target}, with a dot between them; {target!r} is not of that form")
+    if known.target in (ONE, SEVERAL) and "." in target:
+        raise FaultError(f"{kind} names {known.target}; {target!r} is a place in a device")
     if for_ is not None and not known.lasts:
         raise FaultError(f"{kind} happens once: it cannot last")
     for name in options:

@@ -46,6 +46,9 @@ CONTROL = "control"
 #: So many commits are waited for before somebody looks at the journal.
 _COMMITS_MAX = 5
 
+#: How long (virtual time) an answer of the cell may take, which waits for the disk.
+ANSWER_S = 5.0
+
 #: How long (virtual time) the devices may take until all of them are connected.
 CONNECT_S = 60.0
 
@@ -285,6 +288,10 @@ class Bench:
                 raise NotAccepted(answer.refusal)
             if not answer.seen and not answer.done:
                 self.answers.append(answer)
+
+    async def answered(self) -> None:
+        """Until the cell has answered what the operator did last, if it still can."""
+        await self.looked(lambda: not self.alive or all(answer.done for answer in self.answers), ANSWER_S)
 
     # --- waiting ----------------------------------------------------------------------------------------------
 

@@ -18,6 +18,9 @@ from cellctl.testing.truth import Truth
 from cellctl.testing.watch import Watcher
 from cellctl.testing.work import JobHandle, Work
 
+#: A test that fails shows its own line, not those in here.
+__tracebackhide__ = True
+
 
 class CellOnBench(Assertions):
     """`cell`: a running cell in virtual time. `bench` is what it runs on; `clock`, `operator`, `world`,
@@ -121,4 +124,5 @@ async def on_bench(setup: Setup, watchers: Sequence[Watcher] = ()) -> AsyncItera
     """A cell on a bench for the length of the block, on a running `VirtualLoop`; `watchers` look on."""
     async with Bench(setup, watchers) as bench:
         yield CellOnBench(bench)
+        await bench.answered()
         bench.check_operator()

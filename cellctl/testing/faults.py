@@ -11,6 +11,9 @@ from functools import partial
 from cellctl.faults import CONTROL, KINDS, Fault, FaultError, fault, kind_of
 from cellctl.testing.bench import Bench
 
+#: A test that fails shows its own line, not those in here.
+__tracebackhide__ = True
+
 
 class Injected:
     """A fault that has begun: `end()` ends it before its time."""

@@ -15,6 +15,9 @@ from cellctl.core.recipe import Prepare
 from cellctl.testing.bench import Bench, NotAccepted
 from cellctl.testing.names import command_of, known, mode_of
 
+#: A test that fails shows its own line, not those in here.
+__tracebackhide__ = True
+
 #: How long (virtual seconds) one step of a changeover may take that no person does.
 STEP_S = 600.0
 

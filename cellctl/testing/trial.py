@@ -21,6 +21,9 @@ from cellctl.runtime.clock import Clock
 from cellctl.runtime.logs import Log
 from cellctl.testing.disk import BadDisk
 
+#: Control lives so long after it was told to die, so that whoever told it gets an answer.
+ANSWERED_S = 0.1
+
 
 class Trial:
     """What control is given instead of disk and clock. `simulators`: the back door of the simulated devices; `real`:
@@ -87,6 +90,9 @@ class Trial:
     async def _in_control(self, fault: Fault) -> Undo:
         if fault.kind == "clock_step":
             self._stepped_ns += int(fault.options["by"])
+            return nothing
+        if fault.kind == "kill":
+            asyncio.get_running_loop().call_later(ANSWERED_S, self.disk.suffer, fault)
             return nothing
         end = self.disk.suffer(fault)
 

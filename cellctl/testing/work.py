@@ -12,6 +12,9 @@ from cellctl.testing.bench import Bench
 from cellctl.testing.names import known, state_of
 from cellctl.testing.operator import Operator
 
+#: A test that fails shows its own line, not those in here.
+__tracebackhide__ = True
+
 #: How long (virtual seconds) an acting state may take on the way.
 STATE_S = 600.0
 

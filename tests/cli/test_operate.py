@@ -77,7 +77,10 @@ async def test_status_is_one_json_document(cellctl: Cellctl) -> None:
 
 
 async def test_why_lists_the_causes_in_their_order(cellctl: Cellctl, control: FakeControl) -> None:
-    assert (await cellctl("why")).out == "Nothing stands in the way: the cell is in Execute.\n"
+    assert (await cellctl("why")).out == (
+        "Nothing stands in the way: the cell is in Execute.\n"
+        "  job-1-0009: place_module: waits for eol.measure(time=2,voltage=500)\n"
+    )
     control.view = held()
     result = await told_when(cellctl, "why", "not connected")
     assert result.out.startswith(" 1. laser is not connected: no answer\n    Check its power and its cable.\n 2. ")

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +112,16 @@ def test_a_recording_that_is_cut_off_is_used_as_far_as_it_goes(site: Path, tmp_p
     replayed = cut.replay()
     assert replayed.difference is None
     assert 50 < replayed.turns < Incident.read(site / "air.incident").turns
+
+
+def test_a_recording_that_ends_before_its_moment_proves_nothing(site: Path, tmp_path: Path, air: Incident) -> None:
+    whole = (site / "air.incident").read_bytes()
+    (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
+    at = air.at(air.happened[0].time_ns)
+    with pytest.raises(
+        IncidentError, match=rf"The recording ends at \+.* s, before {re.escape(at)}\. After .* it is cut off"
+    ):
+        Incident.read(tmp_path / "cut").assert_gone("hold", "air", at=at)
 
 
 def test_a_recording_that_is_damaged_is_used_up_to_there(site: Path, tmp_path: Path) -> None:
@@ -264,6 +275,13 @@ def test_a_test_is_written_only_for_what_happens(
     assert "it does not happen any more" in str(gone.exception)
     assert not (tmp_path / "test_b.py").exists()
     assert "there are 1." in str(cli("test", site / "air.incident", "2").exception)
+    head, *rest = lines(site)
+    bundled = json.dumps({**json.loads(head), "folder": "/there/battery-module"})
+    theirs = cli("test", packed(tmp_path / "theirs.incident", bundled, *rest))
+    assert "battery-module comes with cellctl. Mend a copy of your own" in str(theirs.exception)
+    elsewhere = json.dumps({**json.loads(head), "folder": "/there/cell"})
+    gone = cli("test", packed(tmp_path / "gone.incident", elsewhere, *rest))
+    assert "The files of bm1 are not here" in str(gone.exception)
     monkeypatch.chdir(tmp_path)
     written = cli("test", site / "air.incident")
     assert written.exit_code == 0, written.output

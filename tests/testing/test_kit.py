@@ -1,12 +1,13 @@
 """The fixtures of the test kit on the bundled cell: what a developer writes, and what it proves."""
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
 from cellctl.core.messages import Refused, StartChangeover
-from cellctl.testing import CellInvalid, Deadlock, NotAccepted, UnknownName, cell_model
+from cellctl.testing import CellInvalid, Deadlock, NotAccepted, Setup, UnknownName, VirtualLoop, cell_model, on_bench
 from cellctl.testing.cells import simulated_model
 
 LEVELS = pytest.mark.parametrize(
@@ -231,3 +232,15 @@ def test_a_cell_is_checked_again_when_a_file_is_another(tmp_path: Path) -> None:
     (tmp_path / "cell.yaml").write_text("cellctl: 1\ncell: {id: y, name: Y}\ndevices: {}\n")
     os.utime(tmp_path / "cell.yaml", (1, 1))
     assert cell_model(tmp_path).equipment.id == "y"
+
+
+def test_what_the_operator_does_last_must_be_accepted_too(tmp_path: Path) -> None:
+    async def press() -> None:
+        async with on_bench(Setup(cell_model("battery-module"), tmp_path)) as cell:
+            cell.operator.press("unhold")
+
+    with (
+        pytest.raises(NotAccepted, match=r"the operator's unhold was refused: Unhold is not possible in state Stopped"),
+        asyncio.Runner(loop_factory=VirtualLoop) as runner,
+    ):
+        runner.run(press())

@@ -82,7 +82,9 @@ class Incident:
         try:
             return self.begin_ns + duration_ns(text.strip().removeprefix("+"))
         except UnitError as error:
-            raise IncidentError(f"{text!r} is not a time from the beginning, such as '+72.305 s'.") from error
+            raise IncidentError(
+                f"{text!r} is not a time from the beginning, such as '+72.305 s', nor a number of the list."
+            ) from error
 
     # --- again ------------------------------------------------------------------------------------------------
 
@@ -104,8 +106,14 @@ class Incident:
             raise IncidentError(str(error)) from error
 
     def assert_gone(self, kind: str, id: str, *, at: str, cell: Path | str | None = None) -> None:
-        """AssertionError if what happened at the time `at` happens again, with the files of `cell`."""
+        """AssertionError if what happened at the time `at` happens again, with the files of `cell`.
+
+        IncidentError if the recording does not reach until then.
+        """
         moment_ns = self.time_ns(at)
+        if self.end_ns < moment_ns:
+            told = " ".join(self.remarks)
+            raise IncidentError(f"The recording ends at {self.at(self.end_ns)}, before {at}. {told}".rstrip())
         after = self.at(moment_ns + AFTER_NS)
         replayed = self.replay(cell=cell, until=after)
         for one in replayed.happened:

@@ -125,8 +125,8 @@ def _lines(data: bytes) -> tuple[list[str], str]:
             for at in range(0, len(data), _PIECE):
                 text += unpacker.decompress(data[at : at + _PIECE])
             problem = "" if unpacker.eof else "it is cut off"
-        except zlib.error as error:
-            problem = f"it is damaged ({error})"
+        except zlib.error:
+            problem = "it is damaged"
         data = unpacker.unused_data
     *lines, rest = text.decode("utf-8", errors="replace").split("\n")
     return lines, problem or ("it is cut off" if rest else "")
