@@ -1,12 +1,11 @@
 """An OPC UA device without its wire: the nodes of its model, told at the publishing interval, written exactly typed."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from cellctl.driver import Call, Contact, Device, Link, Outcome, Sample, Unwilling, Value, Write, WrongDevice
-from cellctl_drivers.opcua.profile import TYPES, Node, Profile, Sink, Target
+from cellctl_drivers.opcua.profile import Node, Profile, Sink, Target
 from cellctl_drivers.wire.direct import Direct, Plan, reached
 from cellctl_drivers.wire.orders import OrderError, RefusalError, filled
 from cellctl_drivers.wire.verify import verify
@@ -95,7 +94,7 @@ class DirectOpcUa:
     def _write(self, sink: Sink, value: Value) -> None:
         if self._contact.busy:  # else it is at the present as it is
             self._contact.settle()
-        self._put(sink, _typed(sink, value))
+        self._put(sink, sink.typed(value))
         self._contact.settle()
 
     def _put(self, sink: Sink, value: Value) -> None:
@@ -167,21 +166,3 @@ def _read(nodes: Nodes, node: Node) -> Value:
         return nodes.read(str(node.name))
     except Unwilling as refusal:
         raise RefusalError(str(refusal)) from refusal
-
-
-def _typed(sink: Sink, value: Value) -> Value:
-    """`value` as the sink's type; OrderError if it does not fit."""
-    bounds = TYPES[sink.type]
-    if (sink.type == "String") != isinstance(value, str):
-        raise OrderError(Outcome.REFUSED, f"{value!r} is not of type {sink.type}")
-    if isinstance(value, str):
-        return value
-    if not math.isfinite(value):
-        raise OrderError(Outcome.REFUSED, f"{value} is not a number that can be written")
-    if sink.type == "Boolean":
-        return bool(value)
-    if bounds is None:
-        return float(value)
-    if not bounds[0] <= round(value) <= bounds[1]:
-        raise OrderError(Outcome.REFUSED, f"{value} does not fit into {sink.type}")
-    return round(value)

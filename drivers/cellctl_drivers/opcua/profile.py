@@ -8,12 +8,14 @@ application_uri}``. A row is ``s=Name`` or ``i=42`` in that namespace, or ``ns=U
 type: ``s=Name Int16``. A command has ``write: {"s=Name UInt16": VALUE}``, written in the order given.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cellctl.driver import AddressError, Command, Device, Point, Value
+from cellctl.driver import AddressError, Command, Device, Outcome, Point, Value
 from cellctl_drivers.wire.endpoint import Tcp, parse_tcp, scheme_of
+from cellctl_drivers.wire.orders import OrderError
 from cellctl_drivers.wire.reading import Reading
 from cellctl_drivers.wire.settings import Section, Where, nearest
 
@@ -54,6 +56,23 @@ class Sink:
 
     node: Node
     type: str
+
+    def typed(self, value: Value) -> Value:
+        """`value` as the type; OrderError if it does not fit."""
+        bounds = TYPES[self.type]
+        if (self.type == "String") != isinstance(value, str):
+            raise OrderError(Outcome.REFUSED, f"{value!r} is not of type {self.type}")
+        if isinstance(value, str):
+            return value
+        if not math.isfinite(value):
+            raise OrderError(Outcome.REFUSED, f"{value} is not a number that can be written")
+        if self.type == "Boolean":
+            return bool(value)
+        if bounds is None:
+            return float(value)
+        if not bounds[0] <= round(value) <= bounds[1]:
+            raise OrderError(Outcome.REFUSED, f"{value} does not fit into {self.type}")
+        return round(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,14 @@
 The rule kept here: the status code is read before the value; only the top two bits decide between good and not good.
 """
 
-import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeGuard
 
 from asyncua import ua
 
-from cellctl.driver import Outcome, Quality, Sample, Value
-from cellctl_drivers.opcua.profile import TYPES, Sink
-from cellctl_drivers.wire.orders import OrderError
+from cellctl.driver import Quality, Sample, Value
+from cellctl_drivers.opcua.profile import Sink
 from cellctl_drivers.wire.reading import Reading
 
 _UNCERTAIN = 0x4000_0000
@@ -42,24 +40,7 @@ def sample(reading: Reading, data: ua.DataValue, now: int) -> Sample:
 
 def data_value(sink: Sink, value: Value) -> ua.DataValue:
     """`value` as the sink's type, without status and times (servers refuse them); OrderError if it does not fit."""
-    return ua.DataValue(ua.Variant(_typed(sink, value), ua.VariantType[sink.type]), StatusCode=None)
-
-
-def _typed(sink: Sink, value: Value) -> Value:
-    bounds = TYPES[sink.type]
-    if (sink.type == "String") != isinstance(value, str):
-        raise OrderError(Outcome.REFUSED, f"{value!r} is not of type {sink.type}")
-    if isinstance(value, str):
-        return value
-    if not math.isfinite(value):
-        raise OrderError(Outcome.REFUSED, f"{value} is not a number that can be written")
-    if sink.type == "Boolean":
-        return bool(value)
-    if bounds is None:
-        return float(value)
-    if not bounds[0] <= round(value) <= bounds[1]:
-        raise OrderError(Outcome.REFUSED, f"{value} does not fit into {sink.type}")
-    return round(value)
+    return ua.DataValue(ua.Variant(sink.typed(value), ua.VariantType[sink.type]), StatusCode=None)
 
 
 def _fits(raw: object, kind: str) -> TypeGuard[Value]:

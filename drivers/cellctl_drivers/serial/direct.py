@@ -2,17 +2,16 @@
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
-from cellctl.driver import Call, Contact, Device, DriverError, Link, Outcome, Sample, Value, Write, WrongDevice
-from cellctl_drivers.serial.profile import ANYTHING, Line, Profile, Target
-from cellctl_drivers.serial.session import refusal_of, sample_of, value_of
+from cellctl.driver import Contact, Device, Link, Sample
+from cellctl_drivers.serial.conversation import Conversation, refusal_of, sample_of
+from cellctl_drivers.serial.profile import Line, Profile, Target
 from cellctl_drivers.serial.templates import Match
 from cellctl_drivers.wire.direct import Direct, Plan, reached
 from cellctl_drivers.wire.endpoint import Tcp
-from cellctl_drivers.wire.orders import OrderError, RefusalError, SilenceError
-from cellctl_drivers.wire.verify import verify
+from cellctl_drivers.wire.orders import RefusalError, SilenceError
 
 
 class Ask(Protocol):
@@ -28,7 +27,7 @@ class Lines(Protocol):
         """Let a line come in."""
 
 
-class DirectSerial:
+class DirectSerial(Conversation):
     """The driver of one line device that is touched directly."""
 
     def __init__(self, device: Device, contact: Contact) -> None:
@@ -55,61 +54,15 @@ class DirectSerial:
         if self._heard is not None and not self._heard.done():
             self._heard.set_result(None)
 
-    async def set(self, order: Write) -> Mapping[str, Value]:
-        """Write a signal and read it back."""
-        target = self._profile.targets.get(order.name)
-        if target is None or target.write is None:
-            raise OrderError(Outcome.NOT_SENT, f"{order.signal} cannot be written")
-        text = target.write.fill({"value": target.reading.raw(order.value)})
-        if target.ack is None:
-            self._tell(text)
-        else:
-            await self._ask(text, target.ack.fullmatch)
-        return await verify(target.reading, order.value, lambda: self._refresh(target))
-
-    async def call(self, order: Call) -> Mapping[str, Value]:
-        """Send a command; what its answer holds is the result."""
-        talk = self._profile.commands.get(order.name)
-        if talk is None:
-            raise OrderError(Outcome.NOT_SENT, f"there is no command {order.name!r}")
-        values = {**order.arguments, "token": order.token}
-        text = talk.text.fill(values)
-        if talk.reply is None:
-            self._tell(text)
-            return {}
-        answer = await self._ask(text, talk.reply.match(values), talk.within_s)
-        return {name: value_of(found) for name, found in answer.groupdict().items() if found is not None}
-
-    async def _identify(self) -> str:
-        if self._profile.identify is None:
-            return ""
-        ask, expectation = self._profile.identify
-        try:
-            answer = await self._ask(ask, ANYTHING.fullmatch)
-        except RefusalError as refusal:
-            raise WrongDevice(
-                f"{self._profile.id} is another device than expected: {refusal} ({ask}), wanted {expectation.text!r}"
-            ) from refusal
-        except SilenceError as silence:
-            raise DriverError(str(silence)) from silence
-        return expectation.check(self._profile.id, answer[0])
-
-    async def _refresh(self, target: Target) -> Sample:
-        assert target.read is not None
-        sample = sample_of(target, (await self._ask(target.read, target.reply.fullmatch))[0], self._link.now())
-        self._link.put([sample])
-        return sample
-
     def _feed(self) -> None:
         assert self._profile.watchdog is not None
         self._lines.ask(self._profile.watchdog.ask)
 
-    def _tell(self, text: str) -> None:
+    async def _tell(self, text: str) -> None:
         self._lines.ask(text)
         self._contact.settle()
 
     async def _ask(self, text: str, match: Match, timeout_s: float = 0.0) -> re.Match[str]:
-        """The line of the answer that matches; RefusalError if the device says no, SilenceError if nothing comes."""
         timeout_s = timeout_s or self._profile.line.timeout_s
         loop = asyncio.get_running_loop()
         end_s = loop.time() + timeout_s

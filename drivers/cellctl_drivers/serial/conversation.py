@@ -1,0 +1,116 @@
+"""What is said to a line device for an order, whoever carries the lines: a connection, or its model itself.
+
+The rule kept here: a line that says no is a refusal, never a value.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+
+from cellctl.driver import Call, DriverError, Link, Outcome, Sample, Value, Write, WrongDevice
+from cellctl_drivers.serial.profile import ANYTHING, Line, Profile, Target
+from cellctl_drivers.serial.templates import Match
+from cellctl_drivers.wire.orders import OrderError, RefusalError, SilenceError
+from cellctl_drivers.wire.verify import verify
+
+_WHOLE = re.compile(r"[+-]?\d+")
+
+
+class Conversation(ABC):
+    """Identifies the device and performs orders. Who carries the lines fills in `_ask` and `_tell`."""
+
+    _profile: Profile
+    _link: Link
+
+    @abstractmethod
+    async def _ask(self, text: str, match: Match, timeout_s: float = 0.0) -> re.Match[str]:
+        """The line of the answer that matches; RefusalError if the device says no, SilenceError if nothing comes."""
+
+    @abstractmethod
+    async def _tell(self, text: str) -> None:
+        """Say what is not answered."""
+
+    async def _identify(self) -> str:
+        """The device's identity, "" if the profile knows none; WrongDevice, or DriverError if it does not answer."""
+        try:
+            return await self._named()
+        except SilenceError as silence:
+            raise DriverError(str(silence)) from silence
+
+    async def _named(self) -> str:
+        if self._profile.identify is None:  # it is there if it answers, whatever it says
+            for ask, _ in list(self._profile.questions())[:1]:
+                with suppress(RefusalError):
+                    await self._ask(ask, ANYTHING.fullmatch)
+            return ""
+        ask, expectation = self._profile.identify
+        try:
+            answer = await self._ask(ask, ANYTHING.fullmatch)
+        except RefusalError as refusal:
+            raise WrongDevice(
+                f"{self._profile.id} is another device than expected: {refusal} ({ask}), wanted {expectation.text!r}"
+            ) from refusal
+        return expectation.check(self._profile.id, answer[0])
+
+    async def set(self, order: Write) -> Mapping[str, Value]:
+        """Write a signal and read it back."""
+        target = self._profile.targets.get(order.name)
+        if target is None or target.write is None:
+            raise OrderError(Outcome.NOT_SENT, f"{order.signal} cannot be written")
+        text = target.write.fill({"value": target.reading.raw(order.value)})
+        if target.ack is None:
+            await self._tell(text)
+        else:
+            await self._ask(text, target.ack.fullmatch)
+        return await verify(target.reading, order.value, partial(self._refresh, target))
+
+    async def _refresh(self, target: Target) -> Sample:
+        assert target.read is not None
+        line = (await self._ask(target.read, target.reply.fullmatch))[0]
+        sample = sample_of(target, line, self._link.now())
+        self._link.put([sample])
+        return sample
+
+    async def call(self, order: Call) -> Mapping[str, Value]:
+        """Send a command; what its answer holds is the result."""
+        talk = self._profile.commands.get(order.name)
+        if talk is None:
+            raise OrderError(Outcome.NOT_SENT, f"there is no command {order.name!r}")
+        values = {**order.arguments, "token": order.token}
+        text = talk.text.fill(values)
+        if talk.reply is None:
+            await self._tell(text)
+            return {}
+        answer = await self._ask(text, talk.reply.match(values), talk.within_s)
+        return {name: value_of(found) for name, found in answer.groupdict().items() if found is not None}
+
+
+def sample_of(target: Target, line: str, now: int) -> Sample:
+    """What the line of an answer means for a point."""
+    match = target.reply.fullmatch(line)
+    if match is None:
+        return target.reading.bad(f"the device answers {line!r}, which has another form", now)
+    return target.reading.sample(match["value"] if "value" in match.re.groupindex else line, now)
+
+
+def refusal_of(line: Line, text: str) -> str:
+    """Why the device says no, or "" if it does not."""
+    error = None if line.error is None else line.error.fullmatch(text)
+    if error is None:
+        return ""
+    code = error.groupdict().get("code")
+    if code is None:
+        return f"the device answers {error[0]!r}"
+    return f"{line.errors.get(code, 'the device refuses')} ({error[0]})"
+
+
+def value_of(text: str) -> Value:
+    """A group of an answer: a number if it is one."""
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    try:
+        return float(text)
+    except ValueError:
+        return text
