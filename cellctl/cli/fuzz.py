@@ -84,7 +84,8 @@ def fuzz(
             _tell(one, cell, product())
     if failed:
         raise Failure(f"{len(failed)} of {len(worlds)} worlds failed.", FAILED)
-    say(f"All held in {len(worlds)} worlds, {played_s / 3600:.1f} virtual hours.")
+    length = f"{played_s / 3600:.1f} virtual hours" if played_s >= 3600 else f"{played_s / 60:.0f} virtual minutes"
+    say(f"All held in {len(worlds)} worlds, {length}.")
 
 
 def _tell(one: "Outcome", cell: str, product: str) -> None:

@@ -39,6 +39,7 @@ def export(file: Path | None, state: Path | None, last: str, as_json: bool) -> N
     It begins where the cell was at rest before that time: without phases running.
     """
     from cellctl.core.units import UnitError, duration_ns
+    from cellctl.gateway.told import sentence
     from cellctl.records import STATE_FOLDER
     from cellctl.testing.incident.incident import Incident, IncidentError
     from cellctl.testing.incident.recording import recorded, write
@@ -46,7 +47,7 @@ def export(file: Path | None, state: Path | None, last: str, as_json: bool) -> N
     try:
         last_ns = duration_ns(last)
     except UnitError as error:
-        raise click.BadParameter(f"{error}.", param_hint="--last") from error
+        raise click.BadParameter(sentence(str(error)), param_hint="--last") from error
     try:
         found = Incident(recorded(state or Path(STATE_FOLDER), last_ns))
     except IncidentError as error:

@@ -74,7 +74,7 @@ def _tell(outcome: "Outcome") -> None:
     shifts = len(outcome.variants[0].shifts)
     hours = outcome.whatif.shift_ns / 3.6e12
     length = f"{hours:.3g} h" if hours >= 1 else duration_text(outcome.whatif.shift_ns)
-    click.echo(f"{jobs}: {shifts} shifts of {length}, seed {outcome.seed}\n")
+    click.echo(f"{jobs}: {shifts} {'shift' if shifts == 1 else 'shifts'} of {length}, seed {outcome.seed}\n")
     table(_HEAD, [_row(variant) for variant in outcome.variants])
     for title, figures, form in _TABLES:
         click.echo()

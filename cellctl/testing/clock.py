@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from difflib import get_close_matches
 
 from cellctl.core.condition import Watch
 from cellctl.core.condition_text import ConditionError, parse
@@ -74,7 +75,9 @@ class BenchClock:
         try:
             watch = Watch(parse(wanted, signals=signals))
         except ConditionError as error:
-            hint = f" ({error.hint})" if error.hint else ""
+            states = get_close_matches(wanted.strip().title(), [state.title for state in State], n=1)
+            hint = f"did you mean {states[0]!r}?" if states else error.hint
+            hint = f" ({hint})" if hint else ""
             raise ValueError(f"until({wanted!r}): neither a state nor a condition: {error.message}{hint}") from error
         return lambda: watch.update(self._bench.control.cell.image, self.now_ns), wanted
 

@@ -87,6 +87,8 @@ async def test_a_wait_for_a_person_says_what_is_asked(cell, clock, operator, wor
 async def test_conditions_and_states_are_waited_for_in_the_words_of_the_files(cell, clock, world):
     world.set("plc.air_pressure", 5.0)
     assert await clock.until("plc.air_pressure < 5.2 bar", limit="2 s") < 1
+    with pytest.raises(ValueError, match=r"until\('Hled'\): neither a state nor .* \(did you mean 'Held'\?\)"):
+        await clock.until("Hled")
     with pytest.raises(ValueError, match=r"neither a state nor a condition.*did you mean"):
         await clock.until("plc.air_presure < 5 bar")
     with pytest.raises(AssertionError, match=r"not within 3 s: the state Execute\n.*the cell is Stopped"):
