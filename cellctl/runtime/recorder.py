@@ -120,7 +120,7 @@ class Recorder:
             self._loop.call_soon(self._copy, now, self._number)  # when the effects have left
 
     def work(self) -> float:
-        """Write some of what waits; after how many seconds to call again. Never raises for the disk."""
+        """Write some of what waits; after how many seconds to call again. Never raises: the journal lives here too."""
         try:
             for _ in range(min(TURNS_MAX, len(self._waiting))):
                 match self._waiting.popleft():
@@ -131,6 +131,8 @@ class Recorder:
             self._flush()
         except OSError as error:
             self._give_up(f"The recorder cannot write: {error.strerror}.")
+        except Exception as error:
+            self._give_up(f"The recorder cannot go on: {error}.")
         return 0.0 if self._waiting else WRITE_S
 
     def drain(self) -> None:

@@ -262,6 +262,18 @@ async def test_a_disk_that_is_ill_costs_the_recording_and_nothing_else(tmp_path:
     assert [turn.inputs for turn in span.turns] == [(heat(3.0),)]
 
 
+async def test_what_cannot_be_told_costs_the_recording_and_nothing_else(tmp_path: Path) -> None:
+    flight = Flight(tmp_path)
+    flight.recorder.turn(NOW + 1, [], [Entry("odd", {"what": object()})])  # type: ignore[dict-item]
+    flight.recorder.drain()
+    assert flight.troubles == ["The recorder cannot go on: Object of type object is not JSON serializable."]
+    flight.step(heat(2.0))
+    await asyncio.sleep(0)
+    flight.step(heat(3.0))
+    flight.recorder.close()
+    assert [turn.inputs for turn in read(flight.files[-1])[0].turns] == [(heat(3.0),)]
+
+
 async def test_more_than_can_wait_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder_module, "WAITING_MAX", 3)
     flight = Flight(tmp_path)
