@@ -85,6 +85,20 @@ def test_a_replay_stops_where_it_is_told(air: Incident) -> None:
     assert before.cell.image.read("plc.air_pressure").value > 5.2  # type: ignore[operator]
 
 
+def test_a_told_time_holds_what_was_then(site: Path, tmp_path: Path) -> None:
+    head, snapshot, *turns = lines(site)
+    first = json.loads(head)["now"]
+    found = Incident.read(packed(tmp_path / "x", head, snapshot, *turns))
+    for later_ns, told in (
+        (0, "+0.000 s"),
+        (1, "+0.001 s"),
+        (10_566_000_000, "+10.566 s"),
+        (10_566_000_001, "+10.567 s"),
+    ):
+        assert found.at(first + later_ns) == told
+        assert found.time_ns(told) >= first + later_ns
+
+
 def test_it_is_gone_when_it_is_mended_and_not_before(air: Incident, mended: Any) -> None:
     at = air.at(air.happened[0].time_ns)
     with pytest.raises(AssertionError, match=r"It happens again: hold air at .*\nAir pressure is too low"):

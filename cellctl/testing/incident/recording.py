@@ -201,5 +201,6 @@ def remarks(spans: Sequence[Span]) -> Iterator[str]:
 
 
 def offset(spans: Sequence[Span], time_ns: int) -> str:
-    """A time as it is told of a recording: seconds from its beginning."""
-    return f"+{(time_ns - spans[0].head.now) / 1e9:.3f} s"
+    """A time as it is told of a recording: seconds from its beginning, never less, so that it holds what was then."""
+    ms = -(-(time_ns - spans[0].head.now) // 1_000_000)
+    return f"{ms / 1e3:+.3f} s"
