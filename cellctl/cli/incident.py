@@ -1,7 +1,8 @@
 """What the flight recorder kept: `cellctl incident export|replay|test`."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,6 @@ SCHEMA = "cellctl.incident/1"
 ENTRIES_SHOWN = 10
 
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-_CELL = click.option("--cell", metavar="CELL", help="With the files of this cell  [default: those recorded]")
 
 
 @click.group()
@@ -41,17 +41,15 @@ def export(file: Path | None, state: Path | None, last: str, as_json: bool) -> N
     from cellctl.core.units import UnitError, duration_ns
     from cellctl.gateway.told import sentence
     from cellctl.records import STATE_FOLDER
-    from cellctl.testing.incident.incident import Incident, IncidentError
+    from cellctl.testing.incident.incident import Incident
     from cellctl.testing.incident.recording import recorded, write
 
     try:
         last_ns = duration_ns(last)
     except UnitError as error:
         raise click.BadParameter(sentence(str(error)), param_hint="--last") from error
-    try:
+    with _sentences():
         found = Incident(recorded(state or Path(STATE_FOLDER), last_ns))
-    except IncidentError as error:
-        raise Failure(str(error)) from error
     stamp = clock(found.end_ns)[:19].replace(" ", "-").replace(":", "")
     target = file or Path(f"{found.cell}-{stamp}.incident")
     try:
@@ -70,7 +68,7 @@ def export(file: Path | None, state: Path | None, last: str, as_json: bool) -> N
 
 @incident.command()
 @_FILE
-@_CELL
+@click.option("--cell", metavar="CELL", help="With the files of this cell  [default: those recorded]")
 @click.option("--until", metavar="+TIME|N", help="Stop there: '+72.3 s' from the beginning, or N of what happened.")
 @click.option("--entries", is_flag=True, help="Show every entry that the cell writes.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -83,7 +81,8 @@ def replay(file: Path, cell: str | None, until: str | None, entries: bool, as_js
     found = _read(file)
     stop = until if until is None or not until.isdecimal() else found.at(_chosen(found, int(until)).time_ns)
     look = _showing(found) if entries and not as_json else None
-    done = _replayed(found, cell, stop, look)
+    with _sentences():
+        done = found.replay(cell=cell, until=stop, look=look)
     if as_json:
         document(SCHEMA, {**_plain(found), "replayed": _outcome(found, done)})
     else:
@@ -110,13 +109,8 @@ def test(file: Path, number: int | None, cell: str | None, output: Path | None) 
     target = output or Path("tests") / f"test_{file.stem.replace('-', '_').replace('.', '_')}_{number or 1}.py"
     if target.exists():
         raise Failure(f"{target} exists already.")
-    try:
+    with _sentences(), suppress(AssertionError):
         found.assert_gone(what.kind, what.id, at=found.at(what.time_ns), cell=files)
-    except AssertionError:
-        pass
-    except Exception as error:
-        raise _failure(error) from error
-    else:
         raise Failure(f"With the files in {files} it does not happen any more: there is nothing to test.")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(test_of(found, what, file, files, target), encoding="utf-8")
@@ -127,32 +121,25 @@ def test(file: Path, number: int | None, cell: str | None, output: Path | None) 
 # --- what is told -----------------------------------------------------------------------------------------------
 
 
-def _read(file: Path) -> "Incident":
-    from cellctl.testing.incident.incident import Incident, IncidentError
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """What a recording or files come to that cannot be used, as a person is told it."""
+    from cellctl.testing.cells import CellInvalid
+    from cellctl.testing.incident.incident import IncidentError
 
     try:
-        return Incident.read(file)
+        yield
+    except CellInvalid as invalid:
+        raise Failure(str(invalid), INVALID) from invalid
     except IncidentError as error:
         raise Failure(str(error)) from error
 
 
-def _replayed(
-    found: "Incident", cell: str | None, until: str | None, look: "Callable[[int, Sequence[Effect]], None] | None"
-) -> "Replayed":
-    try:
-        return found.replay(cell=cell, until=until, look=look)
-    except Exception as error:
-        raise _failure(error) from error
+def _read(file: Path) -> "Incident":
+    from cellctl.testing.incident.incident import Incident
 
-
-def _failure(error: Exception) -> Exception:
-    """What a person is told of an error; a mistake of ours stays what it is."""
-    from cellctl.testing.cells import CellInvalid
-    from cellctl.testing.incident.incident import IncidentError
-
-    if isinstance(error, CellInvalid):
-        return Failure(str(error), INVALID)
-    return Failure(str(error)) if isinstance(error, IncidentError) else error
+    with _sentences():
+        return Incident.read(file)
 
 
 def _chosen(found: "Incident", number: int) -> "Happening":

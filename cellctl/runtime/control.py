@@ -41,7 +41,7 @@ from cellctl.runtime.children import Child, keep_running
 from cellctl.runtime.clock import Clock
 from cellctl.runtime.folder import claimed
 from cellctl.runtime.gate import Gate, Ways
-from cellctl.runtime.history import WRITE_S, History
+from cellctl.runtime.history import History
 from cellctl.runtime.inbox import Inbox
 from cellctl.runtime.journal import Journal, JournalError
 from cellctl.runtime.ledger import Disk, Ledger
@@ -190,6 +190,9 @@ class Control:
         self._turns = Turns(self._clock, self._turn, self._fail)
         self._inbox = Inbox(equipment.signals, ring=self._ring)
         self._history = History(state, equipment.signals, self._clock, trouble=lambda reason: log.warning(reason))
+        self._aside: list[History | Recorder] = [self._history]
+        if self._recorder is not None:
+            self._aside.append(self._recorder)
         self._server = LinkServer(state, Published(partial(view_of, self.cell), self.cell.image), self._inbox.put, log)
         self._supervisors = {
             device.id: Supervisor(device, outside.drivers(device.protocol)(device), self._clock, self._inbox, log)
@@ -289,12 +292,11 @@ class Control:
 
     def _tidy(self) -> float:
         """What is written when no decision waits for the disk."""
-        return min(self._history.work(), self._recorder.work() if self._recorder is not None else WRITE_S)
+        return min([each.work() for each in self._aside])
 
     def _put_away(self) -> None:
-        self._history.close()
-        if self._recorder is not None:
-            self._recorder.close()
+        for each in self._aside:
+            each.close()
 
     # --- journal and clock ------------------------------------------------------------------------------------
 

@@ -163,7 +163,7 @@ class Recorder:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         number = self._make_room() + 1
         self._file = (self._folder / f"{number}{SUFFIX}").open("xb")
-        self._packer, self._bytes, self._unflushed = zlib.compressobj(wbits=GZIP), 0, 0
+        self._packer, self._unflushed = zlib.compressobj(wbits=GZIP), 0
         if self._texts is None:
             self._texts = dict(_texts(self._files))
         self._write(json.dumps({**self._head, "turn": begin.number, "now": begin.now, "files": self._texts}))

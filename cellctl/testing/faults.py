@@ -78,7 +78,7 @@ class BenchFaults:
         faults = self._bench.simulation.faults
         faults.check(what)
         for device in self._bench.field.replays:
-            if device in {place.strip().partition(".")[0] for place in what.target.split(",")}:
+            if device in what.devices:
                 raise FaultError(f"{device} is a recording: what goes wrong with it was recorded")
         begun = asyncio.ensure_future(faults.begin(what))
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,19 @@ def shown(state: Path) -> dict[str, Any]:
     """What `status` shows."""
     told: dict[str, Any] = json.loads(cellctl(state, "status", "--json"))
     return told
+
+
+def wait(fulfilled: Callable[[], object], limit_s: float = 20) -> None:
+    """Wait until `fulfilled()`."""
+    end_s = time.monotonic() + limit_s
+    while not fulfilled():
+        assert time.monotonic() < end_s
+        time.sleep(0.1)
+
+
+def settled(state: Path) -> None:
+    """Wait until every device is connected: until then the journal grows by itself."""
+    wait(lambda: all(one["link"] == "connected" for one in shown(state)["devices"]))
 
 
 def until(state: Path, wanted: str, limit_s: float = 120) -> None:

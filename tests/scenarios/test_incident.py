@@ -8,7 +8,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from tests.scenarios.processes import cellctl, running, shown, until
+from tests.scenarios.processes import cellctl, running, settled, shown, until, wait
 
 NEED, PATIENT = "need: plc.air_pressure > 5.2 bar", "need: not (plc.air_pressure <= 5.2 bar for 1 s)"
 
@@ -27,7 +27,7 @@ def test_an_incident_becomes_a_test_that_passes_when_it_is_mended(tmp_path: Path
     state, cell = tmp_path / "state", tmp_path / "line"
     with running(state, "--http", "127.0.0.1:0", code=-9, cell=f"{cell} --sim all") as told:
         url = told.split()[-1]
-        wait(lambda: all(one["link"] == "connected" for one in shown(state)["devices"]))
+        settled(state)
         cellctl(state, "changeover", "module-8s", "--yes")
         cellctl(state, "job", "add", "module-8s", "2")
         cellctl(state, "reset")
@@ -55,12 +55,3 @@ def test_an_incident_becomes_a_test_that_passes_when_it_is_mended(tmp_path: Path
     file = cell / "cell.yaml"
     file.write_text(file.read_text(encoding="utf-8").replace(NEED, PATIENT), encoding="utf-8")
     assert "1 passed" in at(tmp_path, "pytest", "-q", "-p", "no:cacheprovider", "tests")
-
-
-def wait(fulfilled: object) -> None:
-    """Wait until `fulfilled()`."""
-    assert callable(fulfilled)
-    end_s = time.monotonic() + 30
-    while not fulfilled():
-        assert time.monotonic() < end_s
-        time.sleep(0.1)

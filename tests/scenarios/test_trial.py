@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.scenarios.processes import cellctl, running, shown
+from tests.scenarios.processes import cellctl, running, settled, shown, wait
 
 Ask = Callable[..., Any]
 
@@ -21,20 +21,8 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     state = tmp_path_factory.mktemp("trial")
     with running(state, "--http", "127.0.0.1:0") as told:
         url = told.split()[-1] + "api/v1/"
-        _settled(state)
+        settled(state)
         yield state, url
-
-
-def _settled(state: Path) -> None:
-    """Wait until every device is connected: until then the journal grows by itself."""
-    _until(lambda: all(one["link"] == "connected" for one in shown(state)["devices"]))
-
-
-def _until(fulfilled: Callable[[], object], limit_s: float = 20) -> None:
-    end_s = time.monotonic() + limit_s
-    while not fulfilled():
-        assert time.monotonic() < end_s
-        time.sleep(0.1)
 
 
 def _api(url: str, method: str, path: str = "faults", body: object = None) -> tuple[int, Any]:
@@ -57,10 +45,10 @@ def test_a_fault_by_the_command_line_ends_by_itself(at: tuple[Path, str]) -> Non
     told = cellctl(state, "fault", "unplug", "laser", "--for", "2 s")
     number = told.partition(":")[0]
     assert told.strip() == f"{number}: unplug laser for 2 s"
-    _until(lambda: _link(state, "laser") != "connected")
+    wait(lambda: _link(state, "laser") != "connected")
     assert number in cellctl(state, "fault", "list")
     assert _api(url, "GET")[1][0]["text"] == "unplug laser for 2 s"
-    _until(lambda: _link(state, "laser") == "connected")
+    wait(lambda: _link(state, "laser") == "connected")
     assert cellctl(state, "fault", "list").strip() == "Nothing goes wrong on purpose."
 
 
@@ -68,9 +56,9 @@ def test_a_fault_by_the_api_is_ended_by_hand(at: tuple[Path, str]) -> None:
     state, url = at
     status, made = _api(url, "POST", body={"kind": "set", "target": "plc.guard_closed", "options": {"to": False}})
     assert (status, made["text"]) == (202, "set plc.guard_closed to=False")
-    _until(lambda: "guard door" in cellctl(state, "why"))
+    wait(lambda: "guard door" in cellctl(state, "why"))
     assert _api(url, "DELETE", f"faults/{made['number']}")[0] == 202
-    _until(lambda: "guard door" not in cellctl(state, "why"))
+    wait(lambda: "guard door" not in cellctl(state, "why"))
     status, problem = _api(url, "DELETE", f"faults/{made['number']}")
     assert (status, problem["reason"]) == (404, f"No fault {made['number']} is running.")
 
@@ -106,7 +94,7 @@ def test_a_full_disk_keeps_answers_waiting_and_a_stepped_clock_is_told(at: tuple
     assert time.monotonic() - begun_s > 2, "nothing is said to be done before it is on disk"
     assert _api(url, "GET") == (200, [])
     cellctl(state, "fault", "clock_step", "--by", "-1 h")
-    _until(lambda: '"step_ns": -36' in cellctl(state, "journal", "--kind", "clock"))
+    wait(lambda: '"step_ns": -36' in cellctl(state, "journal", "--kind", "clock"))
 
 
 def test_the_kinds_are_told(at: tuple[Path, str]) -> None:
@@ -117,7 +105,7 @@ def test_the_kinds_are_told(at: tuple[Path, str]) -> None:
 
 def test_a_kill_is_a_kill(tmp_path: Path) -> None:
     with running(tmp_path, "--http", "off", code=-9):
-        _settled(tmp_path)
+        settled(tmp_path)
         cellctl(tmp_path, "fault", "kill", "--after", "1")
         cellctl(tmp_path, "mode", "manual", code=4)
     with running(tmp_path, "--http", "off"):

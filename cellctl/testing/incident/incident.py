@@ -19,7 +19,7 @@ from cellctl.core.view import View, view_of
 from cellctl.model import CellModel
 from cellctl.runtime.snapshot import SnapshotError
 from cellctl.testing.cells import CellInvalid, cell_model
-from cellctl.testing.incident.happenings import Happening
+from cellctl.testing.incident.happenings import Happening, happenings
 from cellctl.testing.incident.recording import IncidentError, Span, offset, read, remarks
 from cellctl.testing.incident.replay import Difference, Replay, Replayed
 
@@ -69,8 +69,6 @@ class Incident:
     @property
     def happened(self) -> list[Happening]:
         """What happened that nobody had asked for, as it was recorded, oldest first."""
-        from cellctl.testing.incident.happenings import happenings
-
         return [each for span in self.spans for turn in span.turns for each in happenings(turn.now, turn.effects)]
 
     def at(self, time_ns: int) -> str:
@@ -118,7 +116,7 @@ class Incident:
         replayed = self.replay(cell=cell, until=after)
         for one in replayed.happened:
             if (one.kind, one.id) == (kind, id) and one.time_ns >= moment_ns - BEFORE_NS:
-                why = [cause.text for cause in view_of(replayed.cell).why]
+                why = [cause.text for cause in self.view(replayed).why]
                 told = "\n".join([f"{kind} {id} at {self.at(one.time_ns)}: {one.text}", *why])
                 raise AssertionError(f"It happens again: {told}")
 

@@ -20,6 +20,9 @@ from cellctl.runtime.tape import TapeError, Turn, decoded, encoded
 #: The format without its number.
 _FORMAT_NAME = FORMAT.partition("/")[0]
 
+#: Read in small pieces, so that what is before a damage is not lost with it.
+_PIECE = 512
+
 
 class IncidentError(Exception):
     """The recording cannot be used: a sentence for a person."""
@@ -130,10 +133,6 @@ def _lines(data: bytes) -> tuple[list[str], str]:
         data = unpacker.unused_data
     *lines, rest = text.decode("utf-8", errors="replace").split("\n")
     return lines, problem or ("it is cut off" if rest else "")
-
-
-#: Read in small pieces, so that what is before a damage is not lost with it.
-_PIECE = 512
 
 
 def _spans(lines: Sequence[str], problem: str) -> Iterator[Span]:

@@ -13,8 +13,6 @@ from cellctl.core.messages import Effect, Entry
 from cellctl.core.packml import State
 from cellctl.testing.whatif.places import Place, uses_of
 
-_STATES = {state.title: state for state in State}
-
 
 @dataclass(frozen=True, slots=True)
 class Shift:

@@ -22,8 +22,6 @@ _logger = logging.getLogger(__name__)
 #: No answer of a device that speaks in lines is longer.
 _LINE_BYTES_MAX = 4096
 
-_WHOLE = re.compile(r"[+-]?\d+")
-
 
 class Session(Conversation):
     """What is done on one connection, from identification to its loss."""
