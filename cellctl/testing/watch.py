@@ -4,12 +4,12 @@ The rule kept here: who looks on changes nothing.
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cellctl.core.messages import Effect, Entry, Input, Order, Outcome
-from cellctl.core.signal import Value
+from cellctl.core.signal import Sample, Value
 from cellctl.driver import Driver
 from cellctl.faults import Fault
 from cellctl.runtime.ledger import Row
@@ -38,6 +38,9 @@ class Watcher:
 
     def answered(self, now: int, order: Order, outcome: Outcome) -> None:
         """A driver has answered an order."""
+
+    def read(self, samples: Sequence[Sample]) -> None:
+        """A driver hands over what it has read."""
 
     def injected(self, fault: Fault) -> None:
         """The test lets something go wrong."""
@@ -91,8 +94,14 @@ class WatchedDriver:
 
 class _WatchedLink:
     def __init__(self, link: Any, watchers: Sequence[Watcher]) -> None:
-        self.now, self.up, self.put, self.alive = link.now, link.up, link.put, link.alive
+        self.now, self.up, self.alive = link.now, link.up, link.alive
         self._link, self._watchers = link, watchers
+
+    def put(self, samples: Iterable[Sample]) -> None:
+        read = tuple(samples)
+        self._link.put(read)
+        for watcher in self._watchers:
+            watcher.read(read)
 
     async def order(self) -> Order:
         order: Order = await self._link.order()

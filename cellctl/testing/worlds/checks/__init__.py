@@ -7,6 +7,7 @@ goes in and what comes out.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cellctl.core.messages import Order, Write
 from cellctl.testing.bench import Bench
 from cellctl.testing.watch import Watcher
 from cellctl.testing.worlds.plan import Plan
@@ -44,15 +45,30 @@ class Check(Watcher):
         """The last look, at rest."""
 
 
+def target(order: Order) -> str:
+    """What an order is for, as ``laser.off``."""
+    return order.signal if isinstance(order, Write) else f"{order.device}.{order.name}"
+
+
 def all_checks(plan: Plan) -> Sequence[Check]:
     """One of each."""
-    from cellctl.testing.worlds.checks import orders, reactions, recording, records, requests, truth
+    from cellctl.testing.worlds.checks import (
+        orders,
+        reactions,
+        readings,
+        recording,
+        records,
+        requests,
+        safe_side,
+        truth,
+    )
 
     kinds: list[type[Check]] = [
         requests.Answers, requests.Kept,
-        orders.Orders, orders.Tokens, orders.Intents, orders.Deadlines,
-        reactions.Interlocks, reactions.Links, reactions.SafeOutputs,
-        records.Chain, records.Parts, records.Replay, records.Beginning, records.Log,
+        orders.Orders, orders.Tokens, orders.Intents, orders.Evidence, orders.Deadlines,
+        reactions.Interlocks, reactions.Losses, reactions.Links, reactions.SafeOutputs,
+        safe_side.MadeSafe, safe_side.Owed, readings.Readings,
+        records.Chain, records.Records, records.Parts, records.Replay, records.Beginning, records.Log,
         recording.Recording,
         truth.Violations, truth.Counts,
     ]  # fmt: skip

@@ -3,14 +3,18 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from cellctl.core.messages import Call, CommandClass, Done, Effect, Input, Order, Write
+from cellctl.core.condition import signals_of
+from cellctl.core.messages import Alive, Call, CommandClass, Done, Effect, Input, Order, Samples, Write
 from cellctl.runtime.ledger import Row
 from cellctl.testing.bench import Bench
-from cellctl.testing.worlds.checks import Check
+from cellctl.testing.worlds.checks import Check, target
 from cellctl.testing.worlds.plan import Plan
 
 #: Commits that take longer hold orders up.
 SLOW_DISK_S = 0.1
+
+#: What must not be executed twice.
+ONCE = frozenset({CommandClass.PULSE, CommandClass.BLOCK})
 
 #: A driver and its link answer an order at the latest so long after its deadline, ns.
 LATE_NS = 4_000_000_000
@@ -113,6 +117,48 @@ class Intents(Check):
                 self.find(f"{_told(order)} left before its intent was on disk")
 
 
+class Evidence(Check):
+    """What may have been executed is ordered again only after the device has told, since, how it stands."""
+
+    def begin(self) -> None:
+        """Another life remembers no execution."""
+        self._turn = 0
+        self._told: dict[str, int] = {}  # signal or device -> the last turn that heard of it
+        self._orders: dict[int, tuple[str, int]] = {}  # order -> device and token
+        self._ended: dict[tuple[str, int], int] = {}  # device and token -> the turn in which its order was answered
+
+    def turn(self, now: int, inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
+        """Count the turns, for clocks may be set."""
+        self._turn += 1
+        for each in inputs:
+            match each:
+                case Done(id):
+                    if (execution := self._orders.pop(id, None)) is not None:
+                        self._ended[execution] = self._turn
+                case Samples(samples):
+                    self._told.update({sample.signal: self._turn for sample in samples if sample.good})
+                case Alive(device, _, signals):
+                    self._told.update(dict.fromkeys([device] if signals is None else signals, self._turn))
+                case _:
+                    pass
+        for effect in effects:
+            if isinstance(effect, Call) and effect.command_class in ONCE:
+                self._ordered(effect)
+
+    def _ordered(self, order: Call) -> None:
+        assert self.bench is not None
+        execution = (order.device, order.token)
+        self._orders[order.id] = execution
+        if (ended := self._ended.get(execution)) is None:
+            return
+        probe = self.bench.setup.model.equipment.commands[f"{order.device}.{order.name}"].probe
+        signals = () if probe is None else tuple(signals_of(probe))
+        if not signals or any(
+            max(self._told.get(name, 0), self._told.get(order.device, 0)) < ended for name in signals
+        ):
+            self.find(f"{_told(order)} is ordered again, and nobody knows whether it was executed")
+
+
 class Deadlines(Check):
     """No order reaches a driver after its deadline, and none that was decided before a stop comes after it."""
 
@@ -135,5 +181,4 @@ class Deadlines(Check):
 
 
 def _told(order: Order) -> str:
-    what = order.signal if isinstance(order, Write) else f"{order.device}.{order.name}"
-    return f"order {order.id} ({what})"
+    return f"order {order.id} ({target(order)})"

@@ -76,6 +76,26 @@ class Interlocks(Check):
                 self.find(f"order {effect.id} to {effect.device} was given although {interlock} is open")
 
 
+class Losses(Check):
+    """Without a device that its stations use, no cell produces."""
+
+    def begin(self) -> None:
+        """Nothing is connected yet."""
+        self._there: set[str] = set()
+
+    def turn(self, now: int, inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
+        """Look where the cell is after the turn."""
+        assert self.bench is not None
+        for each in inputs:
+            if isinstance(each, LinkChanged):
+                (self._there.add if each.state is LinkState.CONNECTED else self._there.discard)(each.device)
+        state = self.bench.control.cell.state
+        if state in PRODUCING:
+            for station in self.bench.setup.model.equipment.stations.values():
+                for device in station.uses - self._there:
+                    self.find(f"the cell is {state.title} without {device}, which station {station.id} uses")
+
+
 class Links(Check):
     """What is not known is not shown as known, and a device that answers again is connected again."""
 

@@ -42,6 +42,25 @@ class Chain(Check):
             self.find(f"the chain of the journal is broken at entry {broken}")
 
 
+class Records(Check):
+    """What is recorded of a part is told once for each time that it came about: a phase that comes by again tells
+    nothing again."""
+
+    def begin(self) -> None:
+        """Another life makes other parts."""
+        self._told: dict[tuple[str, ...], object] = {}
+
+    def turn(self, now: int, inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
+        """Compare with what was told of the same place before."""
+        for effect in effects:
+            if isinstance(effect, Entry) and effect.kind == "record":
+                place = tuple(str(effect.data[name]) for name in ("part", "step", "key"))
+                value = effect.data["value"]
+                if place in self._told and self._told[place] == value:
+                    self.find(f"{place} = {value!r} is recorded again")
+                self._told[place] = value
+
+
 class Parts(Check):
     """Two parts are never in one station, and every part that was begun ends good or scrap, or is still shown."""
 
