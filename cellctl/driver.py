@@ -7,7 +7,7 @@ device, tell `link.up`, then read and perform orders until the connection is los
 growing pause: no driver retries, reconnects or replays by itself.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "TAP", "AddressError", "Call", "Command", "CommandClass", "Contact", "Device", "Directed", "Driver", "DriverError",
     "DriverFactory", "Link", "Listening", "Order", "Outcome", "Point", "Quality", "Sample", "SerialLoop", "Signal",
-    "Tap", "UnitError", "Unwilling", "Value", "Write", "WrongDevice", "driver_ends", "duration_ns", "tapped",
+    "Tap", "Translator", "UnitError", "Unwilling", "Value", "Write", "WrongDevice", "driver_ends", "duration_ns",
+    "tapped",
 ]  # fmt: skip
 
 
@@ -158,6 +159,18 @@ class Directed(Protocol):
 
 
 @runtime_checkable
+class Translator(Protocol):
+    """A driver that can say, without a wire, what something on the wire means and what it would send. The words are
+    those of its golden vectors, such as ``holding 1000: 0900 00FF``."""
+
+    def meaning(self, signal: str, wire: Sequence[str]) -> Sample:
+        """The sample of a signal (by its name within the device) that `wire` holds. ValueError if it holds none."""
+
+    def sending(self, order: Order) -> list[str]:
+        """What would be sent for `order`, in its order. ValueError if it would not be sent."""
+
+
+@runtime_checkable
 class SerialLoop(Protocol):
     """An event loop with serial lines of its own, such as that of `cellctl.testing`: a driver opens its lines there."""
 
@@ -204,4 +217,6 @@ def driver_ends(
     return protocol.ends if isinstance(protocol, Listening) else (transport, protocol)
 
 
-DriverFactory = Callable[[Device], Driver]  # raises AddressError; found by the entry point group `cellctl.drivers`
+#: Raises AddressError; found by the entry point group `cellctl.drivers`. May have an `example`: an address as it can
+#: stand at `at:`, with which `cellctl check` tries profiles that no device has yet.
+DriverFactory = Callable[[Device], Driver]

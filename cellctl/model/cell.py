@@ -14,8 +14,7 @@ from cellctl.core.equipment import AlarmSpec, Equipment, Interlock, Station
 from cellctl.core.packml import DEFAULT_MODES, STATE_COMPLETE, Mode, ModeRule, State
 from cellctl.model.addresses import check_addresses
 from cellctl.model.cell_model import CellModel, Energy, Oee
-from cellctl.model.device import parts_of
-from cellctl.model.devices import DeviceReader, Devices
+from cellctl.model.devices import DeviceReader, Devices, check_profile
 from cellctl.model.models import check_models
 from cellctl.model.phases import Phases, read_phases
 from cellctl.model.problems import Report, Wrong, did_you_mean
@@ -44,7 +43,7 @@ def read_cell(folder: Path, report: Report) -> CellModel | None:
     used = {row.profile for row in shaped.shape.devices.values()}
     for name in profiles.own - used:
         if (profile := profiles.get(name)) is not None:
-            parts_of("device", profile, report)  # somebody is about to use it
+            check_profile(profile, report)  # somebody is about to use it
     check_models(folder, filter(None, map(profiles.get, sorted(profiles.own | used))), report)
     return _Assembly(folder, shaped, devices, report).model()
 

@@ -85,11 +85,11 @@ def _profile_alone(path: Path, report: Report) -> bool:
     """Check a profile outside of any cell; whether it is one."""
     if path.suffix != ".yaml" or not path.is_file():
         return False
-    from cellctl.model.device import parts_of
+    from cellctl.model.devices import check_profile
     from cellctl.model.profile import Profiles
 
     profiles = Profiles(path.parent, report)
     profile = profiles.read_file(path)
     if profile is not None:
-        parts_of("device", profile, report)
+        check_profile(profile, report)
     return True

@@ -11,13 +11,14 @@ from typing import Any
 from cellctl.core.context import PhaseContext
 from cellctl.core.equipment import CommandSpec
 from cellctl.core.signal import Signal
-from cellctl.driver import AddressError, Device
+from cellctl.driver import AddressError, Device, Driver
 from cellctl.model.conditions import Known
 from cellctl.model.device import parts_of
 from cellctl.model.drivers import DriverMissing, driver_for
+from cellctl.model.golden import check_golden
 from cellctl.model.phase_context import WORDS
 from cellctl.model.problems import Place, Report, Wrong, did_you_mean
-from cellctl.model.profile import Profiles
+from cellctl.model.profile import Profile, Profiles
 from cellctl.model.quantity import plain
 from cellctl.model.secrets import Secret, stand_in
 from cellctl.model.shape import Shaped
@@ -85,7 +86,9 @@ class DeviceReader:
             self._found.models[name] = profile.file.sim.model
         settings: dict[str, Any] = profile.settings | row.set
         device = parts.device(name, profile, row.at, settings)
-        check_driver(device, profile.document, self._cell.document, self._report)
+        driver = check_driver(device, profile.document, self._cell.document, self._report)
+        if driver is not None and not row.set:  # what stands in the profile holds for its own settings
+            check_golden(driver, parts, profile, self._report)
         self._found.devices[name] = self._with_access(device, row)
         return profile.complete and parts.complete(profile)
 
@@ -104,13 +107,28 @@ class DeviceReader:
             return ""
 
 
-def check_driver(device: Device, profile: Document, cell: Document | None, report: Report) -> None:
+def check_profile(profile: Profile, report: Report) -> None:
+    """Check a profile that no device has: with an address that its driver gives as an example, if it gives one."""
+    parts = parts_of("device", profile, report)
+    try:
+        example = getattr(driver_for(profile.file.profile.protocol), "example", "")
+    except DriverMissing:
+        example = "?"  # told below
+    if example and (
+        driver := check_driver(
+            parts.device("device", profile, example, profile.settings), profile.document, None, report
+        )
+    ):
+        check_golden(driver, parts, profile, report)
+
+
+def check_driver(device: Device, profile: Document, cell: Document | None, report: Report) -> Driver | None:
     """Construct the driver of `device`, and report what it cannot use at its place in the profile or the cell."""
     place = profile.at("profile", "protocol")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            driver_for(device.protocol)(device)
+            return driver_for(device.protocol)(device)
     except DriverMissing as missing:
         report.add(place, Wrong("E303", str(missing), missing.hint))
     except AddressError as error:
@@ -118,6 +136,7 @@ def check_driver(device: Device, profile: Document, cell: Document | None, repor
     except Exception as error:  # a driver is somebody else's code: whatever it raises is told, not shown as a traceback
         hint = "this is a mistake of the driver: tell its author"
         report.add(place, Wrong("E303", f"the driver fails with {type(error).__name__}: {error}", hint))
+    return None
 
 
 def _report(error: AddressError, device: Device, documents: tuple[Document, Document | None], report: Report) -> None:

@@ -56,6 +56,7 @@ Class = Annotated[CommandClass, BeforeValidator(read_class)]
 Password = Annotated[
     Any, BeforeValidator(read_secret), WithJsonSchema({"type": "string", "description": "text or !secret name"})
 ]
+Lines = Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else (value,))]
 Values = Annotated[Any, BeforeValidator(read_values), WithJsonSchema({})]
 
 
@@ -197,6 +198,18 @@ class CommandRow(Sourced):
     safe: bool = False
 
 
+class GoldenRow(Shape):
+    """A golden vector: what stands on the wire, and what it means (`is`) or for what it is sent (`set`, `call`)."""
+
+    wire: Lines
+    means: dict[Name, Any] = Field({}, alias="is")
+    set: dict[Name, Any] = {}
+    call: Name = ""
+    given: dict[Name, Any] = Field({}, alias="with")
+    token: int = 0
+    source: str = ""
+
+
 class SimRow(Shape):
     """The device model that simulates the device."""
 
@@ -229,6 +242,7 @@ class ProfileFile(Shape):
     line: ProtocolKeys | None = None
     signals: dict[Name, SignalRow] = {}
     commands: dict[Name, CommandRow] = {}
+    golden: list[GoldenRow] = []
     sim: SimRow | None = None
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cellctl.driver import Outcome, Value
+from cellctl.model import check
 
 from .profiles import ALL, BUNDLED, OF_THE_CELL, device, load
 from .recording import RecordingLink, Running, until
@@ -27,6 +28,15 @@ def test_every_row_of_every_profile_can_be_used(path: Path) -> None:
     protocol = load(path)["profile"]["protocol"]
     driver = getattr(importlib.import_module(f"cellctl_drivers.{protocol}"), DRIVERS[protocol])
     assert driver(device(path, ADDRESSES[protocol])) is not None
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_every_profile_holds_against_what_its_manual_says(path: Path) -> None:
+    assert [str(problem) for problem in check(path).problems] == []
+    content = load(path)
+    assert content.get("golden") or content["profile"]["protocol"] == "opcua", "there are no golden vectors"
+    assert content["profile"]["source"]
+    assert content["profile"]["confidence"] in ("A", "B")
 
 
 class Meter(RtuDevice):

@@ -92,4 +92,11 @@ PROFILE: dict[str, tuple[str, str, str, str]] = {
         "sim: {model: robotiq.2f58}",
         "sim: {model: robotiq.2f85}",
     ),
+    "E316": (
+        "a golden vector that does not hold",
+        "'golden' says what stands on the wire and what it means, or for what it is sent, as the manual gives it. The\n"
+        "rows of the profile say otherwise.",
+        'u: {type: float, unit: V, read: input 0 uint16}\ngolden:\n  - {wire: "input 0: 4366 8000", is: {u: 230.5}}',
+        'u: {type: float, unit: V, read: input 0 float32}\ngolden:\n  - {wire: "input 0: 4366 8000", is: {u: 230.5}}',
+    ),
 }

@@ -1,6 +1,8 @@
 """Modbus TCP, Modbus RTU, and RTU over TCP: block reads, checked answers, writes that are read back."""
 
-from cellctl.driver import Contact, Device, Driver, Link
+from collections.abc import Sequence
+
+from cellctl.driver import Contact, Device, Driver, Link, Order, Sample
 from cellctl_drivers.modbus.profile import Profile
 from cellctl_drivers.wire.exchange import connected
 from cellctl_drivers.wire.loading import load
@@ -11,6 +13,8 @@ __all__ = ["ModbusDriver"]
 class ModbusDriver:
     """One Modbus device."""
 
+    example = "modbus://192.0.2.10:502?unit=1"
+
     def __init__(self, device: Device) -> None:
         self._profile = Profile(device)
 
@@ -20,6 +24,18 @@ class ModbusDriver:
         from cellctl_drivers.modbus.direct import DirectModbus
 
         return DirectModbus(device, contact)
+
+    def meaning(self, signal: str, wire: Sequence[str]) -> Sample:
+        """The sample of a signal that `wire` holds."""
+        from cellctl_drivers.modbus.translation import meaning
+
+        return meaning(self._profile, signal, wire)
+
+    def sending(self, order: Order) -> list[str]:
+        """What would be sent for `order`."""
+        from cellctl_drivers.modbus.translation import sending
+
+        return sending(self._profile, order)
 
     async def run(self, link: Link) -> None:
         """One connection, until it is lost (DriverError)."""

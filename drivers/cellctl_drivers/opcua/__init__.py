@@ -10,6 +10,8 @@ __all__ = ["OpcUaDriver"]
 class OpcUaDriver:
     """One OPC UA server as a device."""
 
+    example = "opc.tcp://192.0.2.10:4840"
+
     def __init__(self, device: Device) -> None:
         self._profile = Profile(device)
 

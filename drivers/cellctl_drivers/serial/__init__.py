@@ -1,6 +1,8 @@
 """Line protocols over a serial port or TCP: one line asked, one line answered."""
 
-from cellctl.driver import Contact, Device, Driver, Link
+from collections.abc import Sequence
+
+from cellctl.driver import Contact, Device, Driver, Link, Order, Sample
 from cellctl_drivers.serial.profile import Profile
 from cellctl_drivers.serial.session import Session
 from cellctl_drivers.wire.exchange import connected
@@ -11,6 +13,8 @@ __all__ = ["SerialDriver"]
 class SerialDriver:
     """One device that is asked and answers in lines."""
 
+    example = "tcp://192.0.2.10:5000"
+
     def __init__(self, device: Device) -> None:
         self._profile = Profile(device)
 
@@ -20,6 +24,18 @@ class SerialDriver:
         from cellctl_drivers.serial.direct import DirectSerial
 
         return DirectSerial(device, contact)
+
+    def meaning(self, signal: str, wire: Sequence[str]) -> Sample:
+        """The sample of a signal that `wire` holds."""
+        from cellctl_drivers.serial.translation import meaning
+
+        return meaning(self._profile, signal, wire)
+
+    def sending(self, order: Order) -> list[str]:
+        """What would be sent for `order`."""
+        from cellctl_drivers.serial.translation import sending
+
+        return sending(self._profile, order)
 
     async def run(self, link: Link) -> None:
         """One connection, until it is lost (DriverError)."""
