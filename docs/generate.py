@@ -5,6 +5,7 @@ against what is drawn here.
 """
 
 import inspect
+import runpy
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -351,19 +352,10 @@ def _fault(name: str, kind: FaultKind) -> tuple[str, ...]:
     return f"`{name}`{wire}", f"`{kind.target}`" if kind.target else "", kind.text, options, "yes" if kind.lasts else ""
 
 
-PAGES: Mapping[str, Callable[[], str]] = {
-    "reference/api.md": api,
-    "reference/cli.md": cli,
-    "reference/error-codes.md": error_codes,
-    "reference/packml.md": packml,
-    "reference/testing.md": testing,
-    "reference/units.md": units,
-}
-
-
 def main() -> None:
     """Write every generated page."""
     for name, draw in PAGES.items():
+        (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(draw(), encoding="utf-8")
 
 
@@ -389,6 +381,17 @@ def _page(title: str, *blocks: str) -> str:
 def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join([*lines, *("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows)])
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "reference/api.md": api,
+    "reference/cli.md": cli,
+    "reference/error-codes.md": error_codes,
+    "reference/packml.md": packml,
+    "reference/testing.md": testing,
+    "reference/units.md": units,
+    **runpy.run_path(str(DOCS / "device_pages.py"))["pages"](_page, _table),
+}
 
 
 if __name__ == "__main__":

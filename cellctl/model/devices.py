@@ -108,18 +108,18 @@ class DeviceReader:
 
 
 def check_profile(profile: Profile, report: Report) -> None:
-    """Check a profile that no device has: with an address that its driver gives as an example, if it gives one."""
+    """Check a profile that no device has, at the address that it, or else its driver, gives as an example."""
     parts = parts_of("device", profile, report)
-    try:
-        example = getattr(driver_for(profile.file.profile.protocol), "example", "")
-    except DriverMissing:
-        example = "?"  # told below
-    if example and (
-        driver := check_driver(
-            parts.device("device", profile, example, profile.settings), profile.document, None, report
-        )
-    ):
+    device = parts.device("device", profile, profile.file.profile.at or _example(profile), profile.settings)
+    if device.address and (driver := check_driver(device, profile.document, None, report)):
         check_golden(driver, parts, profile, report)
+
+
+def _example(profile: Profile) -> str:
+    try:
+        return getattr(driver_for(profile.file.profile.protocol), "example", "")
+    except DriverMissing:
+        return "?"  # told when the driver is needed
 
 
 def check_driver(device: Device, profile: Document, cell: Document | None, report: Report) -> Driver | None:
@@ -145,7 +145,8 @@ def _report(error: AddressError, device: Device, documents: tuple[Document, Docu
     message, _, listed = message.partition("; there are ")
     known = f"did you mean {meant}" if meant else listed and f"there are: {listed}"
     if error.where[:1] == ("at",):
-        place = profile.at("profile", "protocol") if cell is None else cell.at("devices", device.id, "at")
+        alone = ("profile", "at") if ("profile", "at") in profile.values else ("profile", "protocol")
+        place = profile.at(*alone) if cell is None else cell.at("devices", device.id, "at")
         report.add(place, Wrong("E203", message, known or f"write the address of a {device.protocol} device"))
         return
     hint = known or f"see how the protocol {device.protocol} writes this"

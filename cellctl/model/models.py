@@ -8,6 +8,7 @@ import ast
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import entry_points
+from importlib.resources import files
 from pathlib import Path
 
 from cellctl.model.problems import Report, Wrong, did_you_mean
@@ -35,8 +36,13 @@ def check_models(folder: Path, profiles: Iterable[Profile], report: Report) -> N
 
 @cache
 def installed() -> frozenset[str]:
-    """The models of installed packages (entry points `cellctl.models`)."""
-    return frozenset(entry_points(group=GROUP).names)
+    """The models of installed packages (entry points `cellctl.models`: packages with a file for each vendor)."""
+    found: set[str] = set()
+    for point in entry_points(group=GROUP):
+        for file in files(point.value).iterdir():
+            if file.name.endswith(".py"):
+                found |= _named(ast.parse(file.read_text("utf-8"))) or set()
+    return frozenset(found)
 
 
 def _named(tree: ast.Module) -> set[str] | None:

@@ -217,7 +217,8 @@ class SimRow(Shape):
 
 
 class ProfileHead(Shape):
-    """Which type of device this is, and where the facts come from."""
+    """Which type of device this is, and where the facts come from; `at` as the address of such a device is in a cell,
+    with what it is set to when it is delivered."""
 
     id: Id
     version: Annotated[int, Field(ge=1)]
@@ -225,6 +226,7 @@ class ProfileHead(Shape):
     vendor: str = ""
     source: str = ""
     confidence: Literal["A", "B"] | None = None
+    at: str = ""
     extends: Id | None = None
 
 

@@ -1,9 +1,11 @@
-"""Where device models come from: the entry points of installed packages, and the `models` folder of a cell.
+"""Where device models come from: installed packages, and the `models` folder of a cell.
 
-A file of that folder names what it brings in `MODELS` (model name to factory) and, one of them, the cell's world in
-`WORLD`. A cell's own model wins over an installed one of the same name.
+A file of models names what it brings in `MODELS` (model name to factory) and, in a cell, one of them the cell's world
+in `WORLD`. An installed package (entry point `cellctl.models`) has a file for each vendor: `robotiq.2f85` stands in its
+module `robotiq`, which is imported when somebody asks for it. A cell's own model wins over an installed one.
 """
 
+import importlib
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,15 +21,15 @@ ENTRY_POINTS = "cellctl.models"
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The models that a cell can use, and the world that they live in."""
+    """The models of a cell, and the world that they live in."""
 
-    models: Mapping[str, ModelFactory]
+    models: dict[str, ModelFactory]
     world: type[World] = World
 
     @classmethod
     def of(cls, folder: Path) -> "Catalog":
-        """All installed models and those of the cell in `folder`; whatever a model file raises, it raises."""
-        models: dict[str, ModelFactory] = {each.name: each.load() for each in entry_points(group=ENTRY_POINTS)}
+        """Those of the cell in `folder`; whatever a model file raises, it raises."""
+        models: dict[str, ModelFactory] = {}
         world = World
         for path in sorted((folder / "models").glob("*.py")):
             module = _load(path)
@@ -42,10 +44,20 @@ class Catalog:
 
     def model(self, device: str, name: str, seed: str) -> Model:
         """The model `name` for a device; ValueError with a hint."""
-        factory = self.models.get(name)
-        if factory is None:
-            raise ValueError(f"device {device!r}: there is no model {name!r}{hint(name, self.models)}")
-        return factory(Random(seed))
+        models = _of_vendor(name.partition(".")[0]) | self.models
+        if name not in models:
+            raise ValueError(f"device {device!r}: there is no model {name!r}{hint(name, models)}")
+        return models[name](Random(seed))
+
+
+def _of_vendor(vendor: str) -> dict[str, ModelFactory]:
+    """The models that installed packages bring of a vendor."""
+    name = vendor.replace("-", "_")
+    found: dict[str, ModelFactory] = {}
+    for point in entry_points(group=ENTRY_POINTS) if name.isidentifier() else ():
+        if importlib.util.find_spec(f"{point.value}.{name}") is not None:
+            found |= importlib.import_module(f"{point.value}.{name}").MODELS
+    return found
 
 
 def _load(path: Path) -> ModuleType:

@@ -87,3 +87,6 @@ class Sdm630:
         for address, value in {0x0A: 3.0, 0x12: 0.0, 0x14: 1.0, 0x1C: 2.0}.items():
             registers[address], registers[address + 1] = float32(value)
         return registers
+
+
+MODELS = {"eastron.sdm630": Sdm630}

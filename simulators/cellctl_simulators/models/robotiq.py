@@ -103,3 +103,6 @@ class Gripper2F85:
         self._object = CONTACT_CLOSING if meets else AT_POSITION
         self._holding = self._object == CONTACT_CLOSING
         return None
+
+
+MODELS = {"robotiq.2f85": Gripper2F85}

@@ -57,3 +57,6 @@ class UrArm:
             registers[address] = word(millimetres * 10)
         registers[450] = MOVING_MA if self.moving else IDLE_MA
         return Outputs({"moving": self.moving, "power": 340.0 if self.moving else 120.0}, call_at_ns)
+
+
+MODELS = {"universal-robots.ur": UrArm}
