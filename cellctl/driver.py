@@ -148,7 +148,9 @@ class Contact(Protocol):
 
 
 class Unwilling(Exception):
-    """A simulated device refuses what was asked on its `wire`; the text says why."""
+    """A simulated device refuses what was asked on its `wire`; the text says why. `busy`: it may be asked again."""
+
+    busy = False
 
 
 class Directed(Protocol):

@@ -26,7 +26,7 @@ ASKS_MAX = 64
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 #: Exception codes of Modbus.
-ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
+ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, FAILURE, BUSY = 1, 2, 3, 4, 6
 
 
 class ModbusError(Unwilling):
@@ -35,6 +35,7 @@ class ModbusError(Unwilling):
     def __init__(self, code: int) -> None:
         super().__init__(f"the device answers with exception {code}")
         self.code = code
+        self.busy = code == BUSY
 
 
 class Registers:

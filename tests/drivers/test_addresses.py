@@ -64,15 +64,38 @@ MODBUS = [
     ("", row(read="holding 2 int16", equals=2), ("signals", "a", "equals"), "bool"),
     ("", row(read="holding 2 int16", scale=0), ("signals", "a", "scale"), "scale of 0"),
     ("", {**row(write="holding 2 int16"), "verify": 0.0}, ("signals", "a", "verify"), "read"),
-    ("", {"command": {}}, ("commands", "c", "write"), "needs `write"),
+    ("", {"command": {}}, ("commands", "c", "write"), "or a list"),
     ("", {"command": {"write": {"input 3": 1}}}, ("commands", "c", "write"), "only be read"),
     ("", {"command": {"write": {"holding 3": []}}}, ("commands", "c", "write"), "needs a value"),
     ("", {"command": {"write": {"holding 3": [0] * 124}}}, ("commands", "c", "write"), "123"),
     ("", {"command": {"writ": {"holding 3": 1}}}, ("commands", "c", "writ"), "did you mean 'write'"),
+    ("", {"command": {"write": [{"wait": "1 s"}]}}, ("commands", "c", "write"), "or a list"),
+    ("", {"command": {"write": [{"holding 3": 1}, {"wait": "11 s"}]}}, ("commands", "c", "write"), "10 s at most"),
+    ("", {"command": {"write": [{"holding 3": 1}, 4]}}, ("commands", "c", "write"), "is no step"),
+    ("", row(write="holding 2/3 bit 3"), ("signals", "a", "write"), "is a bool"),
+    ("", row(write="holding 2/3 bit 16"), ("signals", "a", "write"), "0 to 15"),
+    ("", row(read="holding 2 int16", alone="yes"), ("signals", "a", "alone"), "neither true nor false"),
+    ("", row(read="holding 2 int16", eeprom=True), ("signals", "a", "eeprom"), "cannot be spared"),
+    ("", row(write="holding 2 int16", clears=True), ("signals", "a", "clears"), "only what is read"),
+    ("", row(read="holding 2 int16", byte_order="middle"), ("signals", "a", "byte_order"), "msb, lsb"),
+    ("", {"settings": {"holes": ["inputs 3..4"]}}, ("modbus", "holes"), "input 36..41"),
+    ("", {"settings": {"holes": "input 3-4"}}, ("modbus", "holes"), "input 36..41"),
+    ("", {"settings": {"prepare": [{"input 3": 1}]}}, ("modbus", "prepare"), "only be read"),
+    ("", {"settings": {"busy": "soon"}}, ("modbus", "busy"), "soon"),
     ("", {"identify": {"read": "holding 1 uint16"}}, ("identify",), "'expect' is missing"),
     ("", {"identify": {"read": "holding 1 uint16", "expect": "9..1"}}, ("identify", "expect"), "no number"),
     ("", {"watchdog": {"write": "input 4 uint16"}}, ("watchdog", "write"), "only be read"),
     ("", {"watchdog": {"write": "holding 4 uint16", "every": "0 s"}}, ("watchdog", "every"), "period"),
+]
+
+WATCHED = {"write": "holding 9 uint16", "every": "500 ms"}
+MODBUS += [
+    (
+        "",
+        {"watchdog": WATCHED, "command": {"write": [{"holding 3": 1}, {"wait": "500 ms"}, {"holding 3": 0}]}},
+        ("commands", "c", "write"),
+        "watchdog",
+    ),
 ]
 
 OPCUA = [
@@ -150,3 +173,26 @@ def test_an_address_that_can_be_used(protocol: str, at: str) -> None:
 
 def test_keys_that_are_only_remarks_are_free() -> None:
     build("modbus", **row(read="holding 2 int16", source="manual p. 4", confidence="A", **{"x-note": 1}))
+
+
+@pytest.mark.parametrize(
+    ("rows", "overlaps"),
+    [
+        ({"a": "input 0 float32", "b": "input 1 uint16"}, True),
+        ({"a": "input 0 float32", "b": "input 1 float32"}, True),
+        ({"a": "input 0 float32", "b": "input 2 float32"}, False),
+        ({"a": "input 0 float32", "b": "input 0 uint16"}, False),
+        ({"a": "input 0 bit 3", "b": "input 0 bit 4"}, False),
+        ({"a": "input 0 float32", "b": "holding 1 uint16"}, False),
+    ],
+)
+def test_places_that_overlap_are_found(rows: Mapping[str, str], overlaps: bool) -> None:
+    points = {name: Point(Signal(f"dev.{name}", "int"), read) for name, read in rows.items()}
+    alone = {name: Point(Signal(f"dev.{name}", "int"), read, options={"alone": True}) for name, read in rows.items()}
+    assert ModbusDriver(Device("dev", "modbus", AT["modbus"], alone)) is not None
+    if not overlaps:
+        assert ModbusDriver(Device("dev", "modbus", AT["modbus"], points)) is not None
+        return
+    with pytest.raises(AddressError, match="b begins at 1, within a") as told:
+        ModbusDriver(Device("dev", "modbus", AT["modbus"], points))
+    assert told.value.where == ("signals", "b", "read")

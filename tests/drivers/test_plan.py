@@ -5,8 +5,8 @@ import functools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellctl_drivers.modbus.plan import BITS_MAX, Block, Item, Limits, plan
-from cellctl_drivers.modbus.rows import Row, Table, parse_row
+from cellctl_drivers.modbus.plan import BITS_MAX, Block, Hole, Item, Limits, plan
+from cellctl_drivers.modbus.rows import Orders, Row, Table, parse_row
 
 WHERE = ("test",)
 MEMORY = bytes(range(256)) * 4
@@ -20,8 +20,10 @@ def items(draw: st.DrawFn) -> list[Item]:
     for index in range(draw(st.integers(1, 14))):
         table = draw(st.sampled_from(("holding", "input", "coil", "discrete")))
         kind = "" if table in ("coil", "discrete") else " " + draw(st.sampled_from(_TYPES))
-        row = parse_row(f"{table} {draw(st.integers(0, 60))}{kind}", WHERE, lsw=draw(st.booleans()))
-        made.append(Item(f"p{index}", row, draw(st.sampled_from((1, 5)))))
+        row = parse_row(
+            f"{table} {draw(st.integers(0, 60))}{kind}", WHERE, Orders(draw(st.booleans()), draw(st.booleans()))
+        )
+        made.append(Item(f"p{index}", row, draw(st.sampled_from((1, 5))), draw(st.integers(0, 5)) == 0))
     return made
 
 
@@ -37,9 +39,16 @@ def test_blocks_read_the_same_as_one_by_one(wanted: list[Item], most: int, gap: 
     }
 
 
-@given(items(), st.integers(4, 20), st.integers(0, 6))
-def test_every_block_is_legal(wanted: list[Item], most: int, gap: int) -> None:
-    for block in plan(wanted, Limits(most, gap)):
+holes = st.lists(st.builds(Hole, st.sampled_from(Table), st.integers(0, 60), st.integers(0, 60)), max_size=3)
+
+
+@given(items(), st.integers(4, 20), st.integers(0, 6), holes)
+def test_every_block_is_legal(wanted: list[Item], most: int, gap: int, holes: list[Hole]) -> None:
+    for block in plan(wanted, Limits(most, gap, tuple(holes))):
+        asked = {at for item, _ in block.items for at in range(item.row.start, item.row.start + item.row.count)}
+        passed = {at for at in range(block.start, block.start + block.count) if at not in asked}
+        assert not any(hole.table is block.table and hole.first <= at <= hole.last for hole in holes for at in passed)
+        assert len(block.items) == 1 or not any(item.alone for item, _ in block.items)
         assert 1 <= block.count <= (BITS_MAX if block.table.bits else most)
         reached = block.start
         for item, _ in block.items:
@@ -67,6 +76,19 @@ def test_the_blocks_of_a_meter() -> None:
     assert [(block.start, block.count) for block in plan(wanted, Limits(80, 16))] == [(0, 12), (52, 22)]
     assert [(block.start, block.count) for block in plan(wanted, Limits(80, 80))] == [(0, 74)]
     assert len(plan(wanted, Limits(2, 80))) == len(rows)
+
+
+def test_a_hole_is_never_read_in_passing() -> None:
+    wanted = [Item(f"p{start}", parse_row(f"input {start} uint16", WHERE), 1) for start in (0, 3, 6)]
+    spans = [(block.start, block.count) for block in plan(wanted, Limits(80, 16, (Hole(Table.INPUT, 4, 4),)))]
+    assert spans == [(0, 4), (6, 1)]
+    assert len(plan(wanted, Limits(80, 16, (Hole(Table.HOLDING, 4, 4),)))) == 1
+
+
+def test_what_is_read_alone_is() -> None:
+    wanted = [Item(f"p{start}", parse_row(f"input {start} float32", WHERE), 1, start == 2) for start in (0, 1, 2, 4)]
+    spans = [(block.start, block.count) for block in plan(wanted, Limits(80, 16))]
+    assert spans == [(0, 3), (2, 2), (4, 2)]
 
 
 def test_nothing_to_read_is_no_block() -> None:

@@ -36,9 +36,8 @@ def polled() -> tuple[Polled, ClockedLink]:
     profile = Profile(Device("dev", "modbus", "modbus://127.0.0.1:1", points))
     link = ClockedLink()
     link.up()
-    readings = {name: target.reading for name, target in profile.targets.items()}
     (block,) = profile.blocks()
-    return Polled(block, readings, link), link
+    return Polled(block, profile.targets, link), link
 
 
 def registers(*values: int) -> bytes:

@@ -1,7 +1,8 @@
 """The read planner: which blocks to ask for so that every point is read with the fewest legal requests.
 
 The rule kept here: pure. Points of the same table and period are covered by blocks that are no longer than the device
-allows and span no gap wider than the profile allows; a point is never divided.
+allows and span no gap wider than the profile allows, and no hole; a point is never divided, and one that is to be
+read alone is.
 """
 
 from collections.abc import Iterable
@@ -16,11 +17,12 @@ BITS_MAX = 2000
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A point to be read every `every_ns`."""
+    """A point to be read every `every_ns`; `alone`: in a request of its own."""
 
     name: str
     row: Row
     every_ns: int
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +37,31 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Hole:
+    """Addresses of a table that must not be read, not even in passing; `last` is the last of them."""
+
+    table: Table
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """The longest request in registers, and the widest gap between two points that is read and thrown away."""
+    """The longest request in registers, the widest gap between two points that is read and thrown away, and what must
+    never be read in passing."""
 
     max_registers: int = REGISTERS_MAX
     max_gap: int = 0
+    holes: tuple[Hole, ...] = ()
 
     def longest(self, table: Table) -> int:
         """The longest request of `table`."""
         return BITS_MAX if table.bits else self.max_registers
+
+    def passable(self, table: Table, first: int, end: int) -> bool:
+        """Whether what lies from `first` up to, but not at, `end` may be read and thrown away."""
+        inside = (hole.table is table and hole.first < end and hole.last >= first for hole in self.holes)
+        return end - first <= self.max_gap and not any(inside)
 
 
 def plan(items: Iterable[Item], limits: Limits) -> list[Block]:
@@ -54,21 +72,30 @@ def plan(items: Iterable[Item], limits: Limits) -> list[Block]:
     blocks: list[Block] = []
     for _, members in sorted(classes.items()):
         run: list[Item] = []
-        end = 0
         for item in sorted(members, key=_place):
-            row = item.row
-            fits = run and max(end, row.start + row.count) - run[0].row.start <= limits.longest(row.table)
-            if run and not (fits and row.start - end <= limits.max_gap):
-                blocks.append(_block(run, end))
-                run, end = [], 0
+            if run and not _joins(run, item, limits):
+                blocks.append(_block(run))
+                run = []
             run.append(item)
-            end = max(end, row.start + row.count)
-        blocks.append(_block(run, end))
+        blocks.append(_block(run))
     return blocks
 
 
-def _block(run: list[Item], end: int) -> Block:
-    table, start = run[0].row.table, run[0].row.start
+def _joins(run: list[Item], item: Item, limits: Limits) -> bool:
+    """Whether the request that covers `run` may cover `item` too."""
+    row, start, end = item.row, run[0].row.start, _end(run)
+    if item.alone or run[0].alone:
+        return False
+    fits = max(end, row.start + row.count) - start <= limits.longest(row.table)
+    return fits and (row.start <= end or limits.passable(row.table, end, row.start))
+
+
+def _end(run: list[Item]) -> int:
+    return max(item.row.start + item.row.count for item in run)
+
+
+def _block(run: list[Item]) -> Block:
+    table, start, end = run[0].row.table, run[0].row.start, _end(run)
     width = 1 if table.bits else 2
     places = tuple((item, (item.row.start - start) * width) for item in run)
     return Block(table, start, end - start, run[0].every_ns, places)

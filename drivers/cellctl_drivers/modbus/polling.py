@@ -4,25 +4,26 @@ The rule kept here: a confirmation always means the values last told, so whoever
 forget. Everything is told again once a second, so that whoever keeps times keeps true ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cellctl.driver import Link, Value
 from cellctl_drivers.modbus import requests
 from cellctl_drivers.modbus.plan import Block
-from cellctl_drivers.wire.reading import Reading
+from cellctl_drivers.modbus.targets import Target
 
 #: After this long a value is told although it is still the same.
 REPEAT_NS = 1_000_000_000
 
 
 class Polled:
-    """A block on one connection; `readings` by name."""
+    """A block on one connection; `targets` by name."""
 
-    def __init__(self, block: Block, readings: dict[str, Reading], link: Link) -> None:
+    def __init__(self, block: Block, targets: Mapping[str, Target], link: Link) -> None:
         self.request = requests.read(block.table, block.start, block.count)
         self.every_ns = block.every_ns
         self._link = link
-        self._readings = [readings[item.name] for item, _ in block.items]
+        self._readings = [targets[item.name].reading for item, _ in block.items]
+        self._clears = any(targets[item.name].clears for item, _ in block.items)
         self._places = [(item.row.decode, at) for item, at in block.items]
         self._signals = [reading.signal.id for reading in self._readings]
         self._repeat_ns = 0
@@ -48,6 +49,11 @@ class Polled:
             if len(told) == len(raws):
                 return
         self._link.alive(self._signals)
+
+    def miss(self, reason: str) -> None:
+        """No answer came. What clears when it is read may have been lost with it."""
+        if self._clears:
+            self.refuse(f"its answer was lost: {reason}")
 
     def refuse(self, reason: str) -> None:
         """The device answered that it will not say."""

@@ -26,7 +26,7 @@ from pymodbus.pdu.register_message import (
 from cellctl.driver import Outcome
 from cellctl_drivers.modbus.rows import Table
 from cellctl_drivers.wire.exchange import Take
-from cellctl_drivers.wire.orders import OrderError, RefusalError, SilenceError
+from cellctl_drivers.wire.orders import BusyError, OrderError, RefusalError, SilenceError
 
 _READS: dict[Table, type[ModbusPDU]] = {
     Table.COIL: ReadCoilsRequest,
@@ -44,6 +44,8 @@ _REFUSALS = {
     8: "the device has a memory error",
     10: "the gateway has no path to the device",
 }
+#: Not begun, and to be asked again.
+_BUSY = 6
 #: The device has begun, or the gateway does not know: nobody can say that nothing happened.
 _IN_DOUBT = {5: "the device has accepted it and is still working", 11: "the device behind the gateway does not answer"}
 
@@ -65,6 +67,8 @@ class Request:
             code = pdu[1]
             if code in _IN_DOUBT:
                 raise OrderError(Outcome.UNKNOWN, _IN_DOUBT[code])
+            if code == _BUSY:
+                raise BusyError(_REFUSALS[code])
             raise RefusalError(_REFUSALS.get(code, f"the device refuses with the code {code}"))
         if self.echo:
             if pdu != self.echo:
@@ -138,15 +142,15 @@ def read(table: Table, start: int, count: int) -> Request:
     return Request(_pdu(_READS[table](address=start, count=count)), 2 + data_size)
 
 
-def write(table: Table, start: int, data: bytes) -> Request:
-    """Write `data`, as rows encode it, from `start`: FC5 or FC6 for a single value, else FC15 or FC16."""
+def write(table: Table, start: int, data: bytes, *, single: bool = True) -> Request:
+    """Write `data`, as rows encode it, from `start`: FC5 or FC6 for a `single` value, else FC15 or FC16."""
     if table is Table.COIL:
         bits = [bool(byte) for byte in data]
-        if len(bits) == 1:
+        if len(bits) == 1 and single:
             return _echoed(WriteSingleCoilRequest(address=start, bits=bits))
         return _acknowledged(WriteMultipleCoilsRequest(address=start, bits=bits))
     registers = [value for (value,) in struct.iter_unpack(">H", data)]
-    if len(registers) == 1:
+    if len(registers) == 1 and single:
         return _echoed(WriteSingleRegisterRequest(address=start, registers=registers))
     return _acknowledged(WriteMultipleRegistersRequest(address=start, registers=registers))
 

@@ -7,7 +7,7 @@ import math
 import re
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from cellctl.driver import AddressError, Outcome, Value
@@ -48,6 +48,7 @@ _NUMBERS = {
 _ROW = re.compile(
     r"\s*(?P<table>\w+)\s+(?P<start>\w+)(?:\s+(?P<type>\w+)(?:\s+(?P<a>\d+)(?:\s*\.\.\s*(?P<b>\d+))?)?)?\s*\Z"
 )
+_MASKS = re.compile(r"\s*holding\s+(?P<set>\w+)\s*/\s*(?P<clear>\w+)\s+bit\s+(?P<bit>\d+)\s*\Z")
 _FORM = "holding|input ADDRESS TYPE, or coil|discrete ADDRESS"
 
 Decode = Callable[[bytes, int], Value]
@@ -64,12 +65,34 @@ class Row:
     decode: Decode
     encode: Encode | None
 
+    def encoded(self, *values: Value) -> bytes:
+        """What is written for `values`, one after the other; OrderError (refused) if one does not fit."""
+        assert self.encode is not None
+        return b"".join(self.encode(value) for value in values)
+
     def __str__(self) -> str:
         return f"{self.table.name.lower()} {self.start}"
 
 
-def parse_row(text: str, where: Where, *, lsw: bool = False) -> Row:
-    """The row `text`; `lsw`: the low word of a longer number comes first."""
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """Two registers that act on the bits written as 1: one sets them, the other clears them."""
+
+    set_row: Row
+    clear_row: Row
+    mask: int
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What comes first: of a longer number the low word (`lsw`), of a word the low byte (`lsb`)."""
+
+    lsw: bool = False
+    lsb: bool = False
+
+
+def parse_row(text: str, where: Where, orders: Orders = Orders()) -> Row:
+    """The row `text`, whose words and bytes come in these `orders`."""
     match = _ROW.match(text)
     if match is None:
         raise AddressError(f"{text!r} is not of the form {_FORM}", where)
@@ -80,10 +103,30 @@ def parse_row(text: str, where: Where, *, lsw: bool = False) -> Row:
         start = int(match["start"], 0)
     except ValueError:
         raise AddressError(f"{match['start']!r} is not an address: write 128 or 0x80", where) from None
-    row = _bit_row(table, start, match, where) if table.bits else _register_row(table, start, match, where, lsw)
+    row = _bit_row(table, start, match, where) if table.bits else _register_row(table, start, match, where, orders.lsw)
     if start + row.count > 65_536:
         raise AddressError(f"{text!r} reaches beyond address 65535", where)
-    return row
+    return _low_first(row) if orders.lsb and not table.bits else row
+
+
+def parse_masks(text: str, where: Where) -> "Masks | None":
+    """``holding 2/3 bit 5``; None if `text` is a row."""
+    match = _MASKS.match(text)
+    if match is None:
+        return None
+    bit = int(match["bit"])
+    if bit > 15:
+        raise AddressError(f"bit {bit}: a register has the bits 0 to 15", where)
+    set_row, clear_row = (parse_row(f"holding {match[name]} uint16", where) for name in ("set", "clear"))
+    return Masks(set_row, clear_row, 1 << bit)
+
+
+def check_writable(row: Row, where: Where) -> None:
+    """AddressError for a row that no request can write."""
+    if not row.table.writable:
+        raise AddressError(f"{row.table.name.lower()}s can only be read", where)
+    if row.encode is None:
+        raise AddressError("single bits of a register cannot be written without changing the others", where)
 
 
 def _bit_row(table: Table, start: int, match: re.Match[str], where: Where) -> Row:
@@ -130,6 +173,22 @@ def _number(code: str, lsw: bool) -> tuple[Decode, Encode]:
         return _swap(data) if lsw else data
 
     return (decode_swapped if lsw and form.size > 2 else decode), encode
+
+
+def _low_first(row: Row) -> Row:
+    """The same row where the low byte of each word comes first."""
+    decode, encode, size = row.decode, row.encode, 2 * row.count
+
+    def decode_low_first(data: bytes, offset: int) -> Value:
+        return decode(_turn(data[offset : offset + size]), 0)
+
+    return replace(row, decode=decode_low_first, encode=encode and (lambda value: _turn(encode(value))))
+
+
+def _turn(data: bytes) -> bytes:
+    turned = bytearray(data)
+    turned[::2], turned[1::2] = data[1::2], data[::2]
+    return bytes(turned)
 
 
 def _packed(form: struct.Struct, value: Value) -> bytes:

@@ -3,23 +3,22 @@
 The rule kept here: identified before anything is written; every sample and every outcome comes from a checked answer.
 """
 
-from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 
-from cellctl.driver import Call, DriverError, Link, Outcome, Sample, Value, Write, WrongDevice
+from cellctl.driver import DriverError, Link, Value
 from cellctl_drivers.modbus import requests
+from cellctl_drivers.modbus.conversation import Conversation
 from cellctl_drivers.modbus.polling import Polled
-from cellctl_drivers.modbus.profile import Profile, Target, Watchdog
+from cellctl_drivers.modbus.profile import Profile, Watchdog
 from cellctl_drivers.modbus.requests import Framing, Request, RtuFraming, TcpFraming
 from cellctl_drivers.modbus.rows import Row
 from cellctl_drivers.wire.exchange import Exchange
-from cellctl_drivers.wire.orders import OrderError, RefusalError, SilenceError, filled
+from cellctl_drivers.wire.orders import BusyError, OrderError, RefusalError, SilenceError
 from cellctl_drivers.wire.rounds import Job, Rounds
-from cellctl_drivers.wire.verify import verify
 
 
-class Session:
+class Session(Conversation):
     """What is done on one connection, from identification to its loss."""
 
     def __init__(self, profile: Profile, link: Link, exchange: Exchange) -> None:
@@ -27,14 +26,13 @@ class Session:
         self._link = link
         self._exchange = exchange
         self._framing: Framing = RtuFraming(profile.unit) if profile.rtu else TcpFraming(profile.unit)
-        readings = {name: target.reading for name, target in profile.targets.items()}
-        self._blocks = [Polled(block, readings, link) for block in profile.blocks()]
+        self._blocks = [Polled(block, profile.targets, link) for block in profile.blocks()]
         self._beat = 0
 
     async def run(self) -> None:
         """Identify the device, then read and perform orders until the connection is lost (DriverError)."""
         try:
-            identity = await self._identify()
+            identity = await self._begin()
         except SilenceError as silence:
             raise DriverError(str(silence)) from silence
         self._link.up(identity)
@@ -50,18 +48,12 @@ class Session:
     async def _read(self, row: Row) -> Value:
         return row.decode(await self._ask(requests.read(row.table, row.start, row.count)), 0)
 
-    async def _identify(self) -> str:
-        if self._profile.identify is None:
-            await self._hear()
-            return ""
-        row, expectation = self._profile.identify
-        try:
-            found = await self._read(row)
-        except (RefusalError, OrderError) as refusal:
-            raise WrongDevice(
-                f"{self._profile.id} is another device than expected: {refusal} ({row}), wanted {expectation.text!r}"
-            ) from refusal
-        return expectation.check(self._profile.id, found)
+    async def _write(self, row: Row, data: bytes) -> None:
+        await self._ask(requests.write(row.table, row.start, data, single=self._profile.write_single))
+
+    def _forget(self) -> None:
+        for block in self._blocks:
+            block.forget()
 
     async def _hear(self) -> None:
         """A device that has no identity is there if it answers, whatever it says."""
@@ -72,50 +64,20 @@ class Session:
     async def _poll(self, block: Polled) -> None:
         try:
             block.take(await self._ask(block.request))
+        except BusyError as busy:
+            if not self._profile.busy_s:  # else it is as it was, until that is too old
+                block.refuse(str(busy))
         except (RefusalError, OrderError) as refusal:
             block.refuse(str(refusal))
+        except SilenceError as silence:
+            block.miss(str(silence))
+            raise
 
     async def _feed(self, watchdog: Watchdog) -> None:
         row = watchdog.row
         self._beat = self._beat % 65_535 + 1
         value = watchdog.value if watchdog.value is not None else self._beat % 2 if row.table.bits else self._beat
         try:
-            await self._ask(_write(row, [value]))
+            await self._write(row, row.encoded(value))
         except (RefusalError, OrderError) as refusal:
             raise DriverError(f"{self._profile.id} does not take its watchdog: {refusal}") from refusal
-
-    async def set(self, order: Write) -> Mapping[str, Value]:
-        """Write a signal and read it back."""
-        target = self._profile.targets.get(order.name)
-        if target is None or target.write is None:
-            raise OrderError(Outcome.NOT_SENT, f"{order.signal} cannot be written")
-        await self._ask(_write(target.write, [target.reading.raw(order.value)]))
-        return await verify(target.reading, order.value, partial(self._refresh, target))
-
-    async def _refresh(self, target: Target) -> Sample:
-        assert target.read is not None
-        sample = target.reading.sample(await self._read(target.read), self._link.now())
-        self._link.put([sample])
-        for block in self._blocks:
-            block.forget()
-        return sample
-
-    async def call(self, order: Call) -> Mapping[str, Value]:
-        """Send a command."""
-        steps = self._profile.commands.get(order.name)
-        if steps is None:
-            raise OrderError(Outcome.NOT_SENT, f"there is no command {order.name!r}")
-        writes = [(step.row, _write(step.row, [filled(value, order) for value in step.values])) for step in steps]
-        for number, (row, request) in enumerate(writes):
-            try:
-                await self._ask(request)
-            except RefusalError as refusal:
-                if number == 0:
-                    raise
-                raise OrderError(Outcome.UNKNOWN, f"only a part was done; then, at {row}: {refusal}") from refusal
-        return {}
-
-
-def _write(row: Row, values: list[Value]) -> Request:
-    assert row.encode is not None
-    return requests.write(row.table, row.start, b"".join(row.encode(value) for value in values))

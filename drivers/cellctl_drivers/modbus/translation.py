@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from cellctl.driver import Order, Sample, Value, Write
 from cellctl_drivers.modbus.profile import Profile
 from cellctl_drivers.modbus.rows import Row, Table
+from cellctl_drivers.modbus.steps import Step
 from cellctl_drivers.wire.orders import OrderError, filled
 
 
@@ -35,8 +36,9 @@ def sending(profile: Profile, order: Order) -> list[str]:
             target = profile.targets[order.name]
             if target.write is None:
                 raise ValueError(f"{order.name} cannot be written")
-            return [_told(target.write, [target.reading.raw(order.value)])]
-        steps = profile.commands[order.name]
+            row, raw = target.written(order.value)
+            return [_told(row, [raw])]
+        steps = [step for step in profile.commands[order.name] if isinstance(step, Step)]
         return [_told(step.row, [filled(value, order) for value in step.values]) for step in steps]
     except OrderError as error:
         raise ValueError(str(error)) from None
@@ -58,8 +60,7 @@ def _parsed(line: str) -> tuple[Table, int, bytes]:
 
 
 def _told(row: Row, values: list[Value]) -> str:
-    assert row.encode is not None
-    data = b"".join(row.encode(value) for value in values)
+    data = row.encoded(*values)
     if row.table.bits:
         return f"{row}: {' '.join(str(bit) for bit in data)}"
     return f"{row}: {' '.join(f'{word:04X}' for (word,) in struct.iter_unpack('>H', data))}"

@@ -37,6 +37,10 @@ class RefusalError(Exception):
     """The device answered that it will not do what was asked; the text says why."""
 
 
+class BusyError(RefusalError):
+    """The device has not begun what was asked, and may be asked again."""
+
+
 async def fulfil(link: Link, order: Order, performer: Performer) -> None:
     """Perform `order` and answer it; a lost connection (DriverError) goes on to the caller after the answer."""
     if link.now() >= order.deadline_ns:

@@ -66,6 +66,13 @@ class Section:
             raise AddressError(f"{number} is outside {bounds[0]}..{bounds[1]}", self.at(key))
         return number
 
+    def flag(self, key: str) -> bool:
+        """Whether `key` is true; false if it is not there."""
+        value = self.take(key)
+        if not isinstance(value, bool | None):
+            raise AddressError(f"{value!r} is neither true nor false", self.at(key))
+        return bool(value)
+
     def duration(self, key: str, default: str) -> int:
         """A length of time as written in the files (``"500 ms"``), in ns."""
         try:

@@ -1,0 +1,133 @@
+"""What is asked of a Modbus device for an order, whoever carries it: a connection, or the registers of its model.
+
+The rule kept here: identified before anything is written, and nothing that may have been done is asked for again; only
+a device that says it is busy has not begun.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+from cellctl.driver import Call, DriverError, Link, Outcome, Sample, Value, Write, WrongDevice
+from cellctl_drivers.modbus.profile import Profile
+from cellctl_drivers.modbus.rows import Row
+from cellctl_drivers.modbus.steps import Pause, Step, Steps
+from cellctl_drivers.modbus.targets import Target
+from cellctl_drivers.wire.orders import BusyError, OrderError, RefusalError, filled
+from cellctl_drivers.wire.verify import verify
+
+T = TypeVar("T")
+
+#: A busy device is asked again after this.
+AGAIN_S = 0.05
+
+
+class Conversation(ABC):
+    """Identifies the device, makes it ready and performs orders. Who carries it fills in the rest."""
+
+    _profile: Profile
+    _link: Link
+
+    @abstractmethod
+    async def _read(self, row: Row) -> Value:
+        """What stands at `row`; RefusalError if the device does not say."""
+
+    @abstractmethod
+    async def _write(self, row: Row, data: bytes) -> None:
+        """Write `data`, as the row encodes it, from `row` on; RefusalError if the device does not take it."""
+
+    @abstractmethod
+    def _forget(self) -> None:
+        """Something was told beside the blocks: tell all of them with their next answers."""
+
+    @abstractmethod
+    async def _hear(self) -> None:
+        """Find out whether anything answers."""
+
+    async def _begin(self) -> str:
+        """The identity of the device, once it is made ready; WrongDevice, or DriverError if it does not let itself."""
+        identity = await self._identify()
+        try:
+            await self._take(self._profile.prepare, _as_written)
+        except (RefusalError, OrderError) as refusal:
+            raise DriverError(f"{self._profile.id} cannot be made ready: {refusal}") from refusal
+        return identity
+
+    async def _identify(self) -> str:
+        if self._profile.identify is None:
+            await self._hear()
+            return ""
+        row, expectation = self._profile.identify
+        try:
+            found = await self._patiently(lambda: self._read(row))
+        except (RefusalError, OrderError) as refusal:
+            raise WrongDevice(
+                f"{self._profile.id} is another device than expected: {refusal} ({row}), wanted {expectation.text!r}"
+            ) from refusal
+        return expectation.check(self._profile.id, found)
+
+    async def set(self, order: Write) -> Mapping[str, Value]:
+        """Write a signal and read it back."""
+        target = self._profile.targets.get(order.name)
+        if target is None or target.write is None:
+            raise OrderError(Outcome.NOT_SENT, f"{order.signal} cannot be written")
+        row, raw = target.written(order.value)
+        if target.eeprom and target.reading.confirms(order.value, sample := await self._refresh(target)):
+            return {} if sample.value is None else {"read_back": sample.value}
+        data = row.encoded(raw)
+        await self._patiently(lambda: self._write(row, data))
+        return await verify(target.reading, order.value, partial(self._refresh, target))
+
+    async def call(self, order: Call) -> Mapping[str, Value]:
+        """Send a command."""
+        steps = self._profile.commands.get(order.name)
+        if steps is None:
+            raise OrderError(Outcome.NOT_SENT, f"there is no command {order.name!r}")
+        await self._take(steps, lambda value: filled(value, order))
+        return {}
+
+    async def _take(self, steps: Steps, fill: Callable[[Value], Value]) -> None:
+        """Take one step after the other; what a refusal in the middle leaves is unknown."""
+        begun = False
+        for step, data in [(step, _encoded(step, fill)) for step in steps]:  # what does not fit is found at once
+            if isinstance(step, Pause):
+                await asyncio.sleep(step.ns / 1e9)
+                continue
+            try:
+                await self._patiently(partial(self._write, step.row, data))
+            except RefusalError as refusal:
+                if not begun:
+                    raise
+                text = f"only a part was done; then, at {step.row}: {refusal}"
+                raise OrderError(Outcome.UNKNOWN, text) from refusal
+            begun = True
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What `ask` gives, asked again while the device is busy, for as long as the profile allows."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + self._profile.busy_s
+        while True:
+            try:
+                return await ask()
+            except BusyError:
+                if loop.time() + AGAIN_S > end_s:
+                    raise
+            await asyncio.sleep(AGAIN_S)
+
+    async def _refresh(self, target: Target) -> Sample:
+        assert target.read is not None
+        row = target.read
+        sample = target.reading.sample(await self._patiently(lambda: self._read(row)), self._link.now())
+        self._link.put([sample])
+        self._forget()
+        return sample
+
+
+def _encoded(step: Step | Pause, fill: Callable[[Value], Value]) -> bytes:
+    return step.row.encoded(*map(fill, step.values)) if isinstance(step, Step) else b""
+
+
+def _as_written(value: Value) -> Value:
+    return value
