@@ -26,6 +26,9 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
         "sim": ("run", "sim", "Run only the simulated devices, on real ports."),
         "fault": ("fault", "fault_group", "Let something go wrong on purpose, on simulated devices."),
     },
+    "Connect": {
+        "io": ("io_group", "io", "Read, write and test the points of one device, with no cell running."),
+    },
     "Operate": {
         "status": ("operate", "status", "What the cell is doing."),
         "why": ("operate", "why", "Why the cell is not running, first cause first."),

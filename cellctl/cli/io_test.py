@@ -1,0 +1,113 @@
+"""The guided point-to-point test of a device: `cellctl io test`."""
+
+import asyncio
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cellctl.cli.io_points import check_cell_rests, device_of, fitted, pointing, visited
+from cellctl.cli.terminal import UNREACHABLE, Failure, number, say
+
+if TYPE_CHECKING:
+    from cellctl.commission.found import Found
+    from cellctl.commission.report import Report
+    from cellctl.commission.visit import Visit
+
+#: What a person may answer.
+_ANSWERS = {"y": "pass", "n": "fail", "s": "skip"}
+
+
+class _Enough(Exception):  # noqa: N818 - what the person wants
+    """The person ends the test here."""
+
+
+@click.command()
+@click.argument("device", default="")
+@click.option("--report", "file", type=click.Path(path_type=Path), required=True, help="The report, a CSV file.")
+@click.option("--by", default=getpass.getuser, help="Who tests.  [the user]")
+@pointing
+def test(device: str, file: Path, by: str, cell: Path, profile: str, at: str) -> int:
+    """Go through all points of DEVICE with a person, and write a report. A test that was broken off goes on.
+
+    Each signal is shown, and the person says whether that is so; what can be written is written if the person gives a
+    value. Commands are not sent: use 'cellctl io call'. Exit 4 if a point failed.
+    """
+    from cellctl.commission.report import Report, ReportError
+
+    found, _ = device_of((device,) if device else (), cell, profile, at)
+    check_cell_rests(cell, profile)
+    try:
+        report = Report(file)
+        visited(found, lambda visit: _Walk(visit, found, report, by).run())
+    except ReportError as error:
+        raise Failure(str(error)) from error
+    except _Enough:
+        say(f"Ended here. The same command goes on; {file} has what was done.")
+    for line in report.failed:
+        click.echo(f"{line.device}.{line.point} ({line.kind}): {line.remark or 'failed'}")
+    return UNREACHABLE if report.failed else 0
+
+
+class _Walk:
+    def __init__(self, visit: "Visit", found: "Found", report: "Report", by: str) -> None:
+        self._visit, self._found, self._report, self._by = visit, found, report, by
+
+    async def run(self) -> None:
+        for name, signal in self._found.signals.items():
+            if self._found.device.points[name].read is not None and self._open(name, "read"):
+                await self._look(name)
+            if signal.writable and self._open(name, "write"):
+                await self._write(name)
+
+    def _open(self, name: str, kind: str) -> bool:
+        return self._report.open(self._found.device.id, name, kind)
+
+    async def _look(self, name: str) -> None:
+        await self._visit.read([name], 5.0)
+        shown = self._shown(name)
+        await self._judge(name, "read", shown, f"{name} is {shown}. Is that so?")
+
+    async def _write(self, name: str) -> None:
+        signal = self._found.signals[name]
+        text = await _asked(f"Write to {name}, now {self._shown(name)} (nothing: pass over)")
+        if not text:
+            self._add(name, "write", "", "skip", "")
+            return
+        try:
+            value = fitted(text, signal.type, signal.unit)
+        except click.UsageError as error:
+            say(f"{error.message}.")
+            return await self._write(name)
+        answer = await self._visit.write(name, value)
+        shown = f"{number(value, signal.unit)}: {answer.outcome.value}{f' ({answer.reason})' if answer.reason else ''}"
+        await self._judge(name, "write", shown, f"{name} = {shown}. Did it do that?")
+
+    async def _judge(self, name: str, kind: str, shown: str, question: str) -> None:
+        answer = ""
+        while answer not in _ANSWERS:
+            answer = (await _asked(f"{question} [y/n/s(kip)/q(uit)]")).strip().lower()
+            if answer == "q":
+                raise _Enough
+        remark = await _asked("What is wrong") if answer == "n" else ""
+        self._add(name, kind, shown, _ANSWERS[answer], remark)
+
+    def _add(self, name: str, kind: str, shown: str, result: str, remark: str) -> None:
+        self._report.add(self._found.device.id, name, kind, shown=shown, result=result, remark=remark, by=self._by)
+
+    def _shown(self, name: str) -> str:
+        sample = self._visit.samples.get(name)
+        if sample is None:
+            return "not answered"
+        bad = "" if sample.good else f" ({sample.quality.name.lower()}: {sample.reason})"
+        return f"{number(sample.value, self._found.signals[name].unit)}{bad}"
+
+
+async def _asked(question: str) -> str:
+    """What a person answers, while the device is kept alive; a person who goes away ends the test."""
+    try:
+        answer = await asyncio.to_thread(click.prompt, question, default="", show_default=False, err=True)
+    except click.Abort:
+        raise _Enough from None
+    return str(answer)

@@ -1,0 +1,1 @@
+"""Commissioning: one device at a time, without a cell that runs."""

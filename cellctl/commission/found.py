@@ -1,0 +1,64 @@
+"""The device that is meant: one of a cell, or a profile at an address.
+
+The rule kept here: what a visit knows of a device is what a cell would know of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from cellctl.core.equipment import CommandSpec
+from cellctl.core.signal import Signal
+from cellctl.driver import Device
+from cellctl.model import CellModel
+from cellctl.model.device import parts_of
+from cellctl.model.devices import check_profile
+from cellctl.model.drivers import driver_for
+from cellctl.model.problems import FilesInvalid, Report
+from cellctl.model.profile import Profiles
+
+T = TypeVar("T")
+
+#: The name of a device that is in no cell.
+ALONE = "device"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A device with its signals and commands, by their names within it."""
+
+    device: Device
+    signals: Mapping[str, Signal]
+    commands: Mapping[str, CommandSpec]
+
+
+def in_cell(model: CellModel, name: str) -> Found:
+    """A device of the cell; KeyError if it has none of that name."""
+    signals, commands = model.equipment.signals, model.equipment.commands
+    return Found(model.devices[name], _of(name, signals), _of(name, commands))
+
+
+def alone(profile: str, address: str) -> Found:
+    """A device by its profile (its id, or a file) and its address. LookupError if there is no such profile,
+    FilesInvalid if it cannot be used, AddressError if the address cannot."""
+    report = Report()
+    path = Path(profile)
+    is_file = path.suffix == ".yaml"
+    profiles = Profiles(path.parent if is_file else Path(), report)
+    found = profiles.read_file(path) if is_file else profiles.get(profile)
+    if found is None:
+        if report.problems:
+            raise FilesInvalid(report.problems)
+        raise LookupError(profile)
+    check_profile(found, report)
+    if report.errors:
+        raise FilesInvalid(report.problems)
+    parts = parts_of(ALONE, found, report)
+    device = parts.device(ALONE, found, address, found.settings)
+    driver_for(device.protocol)(device)
+    return Found(device, _of(ALONE, parts.signals), _of(ALONE, parts.commands))
+
+
+def _of(device: str, things: Mapping[str, T]) -> Mapping[str, T]:
+    return {name.partition(".")[2]: thing for name, thing in things.items() if name.partition(".")[0] == device}

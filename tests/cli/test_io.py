@@ -1,0 +1,219 @@
+"""The points of single devices: read, watched, written and tested, against simulated devices in another process."""
+
+import csv
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from cellctl.cli.terminal import REFUSED, UNREACHABLE, USAGE
+from cellctl.runtime.folder import claimed
+from tests.cli.terminal import run
+
+CELL = Path(__file__).parents[2] / "recipes" / "battery-module"
+LASER = str(CELL / "profiles" / "lx2-laser.yaml")
+START_S = 60
+
+
+@pytest.fixture(scope="module")
+def places() -> Iterator[Mapping[str, str]]:
+    """Where the simulated devices of the bundled cell are."""
+    argv = [sys.executable, "-m", "cellctl.cli", "sim", "battery-module", "--ports", "--json"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        try:
+            yield {device["id"]: device["at"] for device in told["devices"]}
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(START_S)
+
+
+@pytest.fixture
+def cell(places: Mapping[str, str], tmp_path: Path) -> Path:
+    """The bundled cell, with its devices where they are simulated."""
+    ignored = shutil.ignore_patterns("__pycache__", ".cellctl")
+    copy = Path(shutil.copytree(CELL, tmp_path / "cell", ignore=ignored))
+    text = (copy / "cell.yaml").read_text()
+    for device, at in places.items():
+        text = re.sub(rf'^(  {device}: .*?at: )"[^"]*"', rf'\1"{at}"', text, flags=re.MULTILINE)
+    (copy / "cell.yaml").write_text(text)
+    return copy
+
+
+def test_a_device_in_no_cell_is_read_by_its_profile(places: Mapping[str, str]) -> None:
+    shown = run("io", "read", "--profile", "eastron.sdm630", "--at", places["meter"])
+    assert shown.code == 0, shown.err
+    rows = {line.split()[0]: line.split()[1:] for line in shown.out.splitlines()[1:]}
+    assert rows["frequency"] == ["50", "Hz", "good"]
+    assert len(rows) == 11
+
+
+def test_signals_of_a_cell_are_read_as_a_document(cell: Path) -> None:
+    shown = run("io", "read", "laser.power", "laser.window", "--cell", str(cell), "--json")
+    document = json.loads(shown.out)
+    assert (shown.code, document["schema"], document["identity"]) == (0, "cellctl.io/1", "LX2,0042,1.4")
+    assert document["signals"]["window"]["value"] == 98.0
+    assert set(document["signals"]) == {"power", "window"}
+
+
+def test_what_is_written_is_read_back(places: Mapping[str, str]) -> None:
+    for text, told in (("1.4 kW", "1400"), ("1450", "1450")):
+        shown = run("io", "write", "power", text, "--profile", LASER, "--at", places["laser"], "--yes")
+        assert (shown.code, shown.out) == (0, f"power: done, read_back = {told}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("write", "power", "5000"), REFUSED, "power: refused: 5000 W is outside 0..2000."),
+        (("write", "power", "5 bar"), USAGE, "bar"),
+        (("write", "power", "much"), USAGE, "'much' is not a number"),
+        (("write", "powr", "5"), USAGE, "There is no signal 'powr'. Did you mean 'power'?"),
+        (("write", "window", "5"), REFUSED, "window can only be read."),
+        (("read", "powr"), USAGE, "There is no signal 'powr'. Did you mean 'power'?"),
+        (("read", "--timeout", "5"), USAGE, "5"),
+        (("call", "fier"), USAGE, "There is no command 'fier'. Did you mean 'fire'?"),
+        (("call", "fire"), USAGE, "'time' is missing"),
+        (("call", "fire", "tim=80"), USAGE, "'tim=80' is not NAME=VALUE; there are time"),
+        (("call", "fire", "time=8 s"), USAGE, "time"),
+    ],
+)
+def test_what_cannot_be_is_told(places: Mapping[str, str], words: tuple[str, ...], code: int, told: str) -> None:
+    yes = () if words[0] == "read" else ("--yes",)
+    shown = run("io", *words, "--profile", LASER, "--at", places["laser"], *yes)
+    assert shown.code == code, shown.err
+    assert told in shown.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--profile", "eastron.sdm630"), "--profile and --at go together"),
+        (("--profile", "eastron.sdm630", "--at", "modbs://127.0.0.1"), "--at: 'modbs' begins no address"),
+        (("--cell", str(CELL)), "name one device, or signals of one"),
+        (("laser", "meter", "--cell", str(CELL)), "name one device, or signals of one"),
+        (("lasser", "--cell", str(CELL)), "There is no device 'lasser'. Did you mean 'laser'?"),
+    ],
+)
+def test_which_device_must_be_clear(words: tuple[str, ...], told: str) -> None:
+    shown = run("io", "read", *words)
+    assert (shown.code, told in shown.err) == (USAGE, True), shown.err
+
+
+def test_a_profile_that_is_nowhere() -> None:
+    shown = run("io", "read", "--profile", "eastron.sdm63", "--at", "modbus://127.0.0.1")
+    assert (shown.code, shown.out) == (1, "")
+    assert "There is no profile 'eastron.sdm63'" in shown.err
+
+
+def test_a_device_that_is_not_there_is_a_sentence() -> None:
+    shown = run("io", "read", "--profile", "eastron.sdm630", "--at", "modbus://127.0.0.1:9")
+    assert (shown.code, shown.out) == (UNREACHABLE, "")
+    assert shown.err.startswith("cannot reach device at 127.0.0.1:9")
+
+
+def test_nothing_is_sent_that_is_only_shown(places: Mapping[str, str]) -> None:
+    laser = ("--profile", LASER, "--at", "serial:/nowhere")
+    assert run("io", "write", "power", "1450 W", *laser, "--dry-run").out == "PWR 1450\n"
+    assert run("io", "call", "fire", "time=80", "--token", "7", *laser, "--dry-run").out == "FIRE 7 80\n"
+    shown = run("io", "write", "power", "5000", *laser, "--dry-run")
+    assert (shown.code, shown.err) == (REFUSED, "Nothing would be sent: 5000 W is outside 0..2000.\n")
+
+
+def test_whoever_does_not_say_yes_writes_nothing(places: Mapping[str, str]) -> None:
+    laser = ("--profile", LASER, "--at", places["laser"])
+    run("io", "write", "power", "1333", *laser, "--yes")
+    asked = run("io", "write", "power", "1400", *laser, stdin="n\n")
+    assert "Write 1400 W to power (now 1333 W)?" in asked.err
+    assert asked.code == 130
+    assert "1333 W" in run("io", "read", "power", *laser).out
+
+
+def test_a_command_is_sent_once_and_its_answer_shown(places: Mapping[str, str]) -> None:
+    laser = ("--profile", LASER, "--at", places["laser"])
+    assert run("io", "call", "on", *laser, "--yes").out == "on: done\n"
+    fired = run("io", "call", "fire", "time=80 ms", "--token", "77", *laser, "--yes")
+    assert fired.out.startswith("fire: done, peak = "), fired.err
+    assert "77" in run("io", "read", "last_token", *laser).out
+
+
+def test_a_command_that_does_not_come_to_its_end_says_what_is_missing(
+    places: Mapping[str, str], tmp_path: Path
+) -> None:
+    profile = tmp_path / "grip.yaml"
+    text = "cellctl: 1\nprofile: {id: grip, extends: robotiq.2f85, version: 1, protocol: modbus}\ncommands:\n"
+    text += '  wait: {write: {holding 1000: [0, 0, 0]}, until: "status == 2", timeout: 500 ms, class: level}\n'
+    profile.write_text(text)
+    shown = run("io", "call", "wait", "--profile", str(profile), "--at", places["grip"], "--yes")
+    assert shown.code == UNREACHABLE
+    assert "wait: unknown: it was sent, but waits for status" in shown.err.replace("device.", "")
+
+
+def test_changes_are_watched(places: Mapping[str, str]) -> None:
+    grip = ("--profile", "robotiq.2f85", "--at", places["grip"])
+    assert run("io", "call", "activate", *grip, "--yes").out == "activate: done\n"
+    shown = run("io", "watch", "status", *grip, "--for", "1.5 s")
+    assert shown.code == 0
+    assert [line.split()[2:] for line in shown.out.splitlines()][-1] == ["status", "3", "good"]
+
+
+def test_while_the_cell_runs_it_alone_writes(cell: Path) -> None:
+    with claimed(cell / ".cellctl"):
+        for words in (("write", "laser.power", "1400"), ("call", "laser.off")):
+            shown = run("io", *words, "--cell", str(cell), "--yes")
+            assert (shown.code, "it alone writes" in shown.err) == (REFUSED, True), shown.err
+    assert run("io", "write", "laser.power", "1400", "--cell", str(cell), "--yes").code == 0
+
+
+# --- the guided test --------------------------------------------------------------------------------------------
+
+
+def rows(path: Path) -> list[list[str]]:
+    with path.open(newline="") as file:
+        return [[row["point"], row["kind"], row["shown"], row["result"], row["remark"]] for row in csv.DictReader(file)]
+
+
+def test_a_guided_test_is_broken_off_and_goes_on(places: Mapping[str, str], tmp_path: Path) -> None:
+    report = tmp_path / "laser.csv"
+    laser = ("--profile", LASER, "--at", places["laser"], "--report", str(report), "--by", "Mari")
+    run("io", "write", "power", "1400", *laser[:4], "--yes")
+    first = run("io", "test", *laser, stdin="y\n1420\ny\nq\n")
+    assert first.code == 0, first.err
+    assert "The same command goes on" in first.err
+    assert rows(report) == [
+        ["power", "read", "1400 W", "pass", ""],
+        ["power", "write", "1420 W: confirmed", "pass", ""],
+    ]
+    second = run("io", "test", *laser, stdin="what\nn\nlamp is dark\ny\ns\ny\ny\n")
+    assert second.code == UNREACHABLE
+    assert second.out == "device.enabled (read): lamp is dark\n"
+    assert [row[0] for row in rows(report)[2:]] == ["enabled", "ready", "window", "last_token", "last_peak"]
+    third = run("io", "test", *laser, stdin="y\ny\n")
+    assert (third.code, third.out) == (0, "")
+    assert [row[0] for row in rows(report)[7:]] == ["enabled", "window"]
+    assert {line.rpartition(",")[2] for line in report.read_text().splitlines()} == {"by", "Mari"}
+
+
+def test_a_value_that_cannot_be_written_is_asked_again(places: Mapping[str, str], tmp_path: Path) -> None:
+    report = tmp_path / "laser.csv"
+    laser = ("--profile", LASER, "--at", places["laser"], "--report", str(report))
+    shown = run("io", "test", *laser, stdin="s\nlots\n9000\nn\nrefused, as it should\nq\n")
+    assert "'lots' is not a number" in shown.err
+    assert rows(report)[1][1:4] == ["write", "9000 W: refused (9000 W is outside 0..2000)", "fail"]
+
+
+def test_a_report_that_is_none_is_left_alone(places: Mapping[str, str], tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    laser = ("--profile", LASER, "--at", places["laser"])
+    shown = run("io", "test", *laser, "--report", str(tmp_path / "x.csv"))
+    assert (shown.code, "is no report" in shown.err) == (1, True)
+    assert (tmp_path / "x.csv").read_text() == "a,b\n1,2\n"
+    shown = run("io", "test", *laser, "--report", str(tmp_path / "no" / "x.csv"))
+    assert (shown.code, "cannot be written" in shown.err) == (1, True)
