@@ -4,6 +4,8 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +25,29 @@ _WORDS: "Mapping[str, Value]" = {"true": True, "on": True, "yes": True, "false":
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where the device is: in a cell, or, with a profile, at an address."""
+
+    cell: Path
+    profile: str
+    at: str
+
+
 def pointing(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say where the device is."""
+    """The options that say where the device is; the command gets a `Where` as its first argument."""
+
+    @wraps(command)
+    def pointed(cell: Path, profile: str, at: str, **arguments: Any) -> Any:
+        return command(Where(cell, profile, at), **arguments)
+
     for option in (
         click.option("--at", default="", help="The address of a device that is in no cell."),
         click.option("--profile", default="", help="Its profile: an id, or a file."),
         click.option("--cell", type=click.Path(path_type=Path), default=Path(), help="The cell, if it is not here."),
     ):
-        command = option(command)
-    return command
+        pointed = option(pointed)
+    return pointed
 
 
 @click.command()
@@ -39,9 +55,9 @@ def pointing(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--timeout", "limit", default="5 s", show_default=True, help="How long a first value may take.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @pointing
-def read(names: Sequence[str], limit: str, as_json: bool, cell: Path, profile: str, at: str) -> int:
+def read(where: Where, names: Sequence[str], limit: str, as_json: bool) -> int:
     """Read signals once: those named, or all of a device. Exit 4 if one of them is not good."""
-    found, wanted = _found(names, cell, profile, at)
+    found, wanted = _found(names, where)
     limit_s = _seconds(limit)
 
     async def work(visit: "Visit") -> "tuple[str, Mapping[str, Sample]]":
@@ -60,9 +76,9 @@ def read(names: Sequence[str], limit: str, as_json: bool, cell: Path, profile: s
 @click.argument("names", nargs=-1)
 @click.option("--for", "limit", default="", help="For how long, such as '30 s'; until Ctrl-C if left out.")
 @pointing
-def watch(names: Sequence[str], limit: str, cell: Path, profile: str, at: str) -> None:
+def watch(where: Where, names: Sequence[str], limit: str) -> None:
     """Show every change of signals: those named, or all of a device."""
-    found, wanted = _found(names, cell, profile, at)
+    found, wanted = _found(names, where)
     limit_s = _seconds(limit) if limit else None
     shown: dict[str, tuple[object, ...]] = {}
 
@@ -88,19 +104,19 @@ def watch(names: Sequence[str], limit: str, cell: Path, profile: str, at: str) -
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be sent; the device is not touched.")
 @pointing
-def write(name: str, value: str, yes: bool, dry_run: bool, cell: Path, profile: str, at: str) -> int:
+def write(where: Where, name: str, value: str, *, yes: bool, dry_run: bool) -> int:
     """Write a signal: VALUE with its unit, such as '80 degC'. It is read back as its profile says."""
     from cellctl.core.messages import CommandClass, Write
     from cellctl.core.signal import FAR_NS
 
-    found, (point,) = _found((name,), cell, profile, at)
+    found, (point,) = _found((name,), where)
     signal = found.signals[point]
     wanted = _value(value, signal)
     if not signal.writable:
         raise Failure(f"{point} can only be read.", REFUSED)
     if dry_run:
         return _show(found, Write(1, signal.id, wanted, FAR_NS, CommandClass.LEVEL))
-    check_cell_rests(cell, profile)
+    check_cell_rests(where)
 
     async def work(visit: "Visit") -> "Answer | None":
         before = (await visit.read([point], 2.0)).get(point)
@@ -119,9 +135,7 @@ def write(name: str, value: str, yes: bool, dry_run: bool, cell: Path, profile: 
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be sent; the device is not touched.")
 @pointing
-def call(
-    name: str, arguments: Sequence[str], token: int | None, yes: bool, dry_run: bool, cell: Path, profile: str, at: str
-) -> int:
+def call(where: Where, name: str, arguments: Sequence[str], *, token: int | None, yes: bool, dry_run: bool) -> int:
     """Send a command of a device once: NAME is DEVICE.COMMAND, ARGUMENTS are NAME=VALUE. What moves, moves.
 
     It is waited for until the device has done it, as its profile says.
@@ -133,7 +147,7 @@ def call(
     from cellctl.core.signal import FAR_NS
     from cellctl.driver import Outcome
 
-    found, command = _command(name, cell, profile, at)
+    found, command = _command(name, where)
     spec = found.commands[command]
     given = {}
     for argument in arguments:
@@ -148,7 +162,7 @@ def call(
     number_ = token or int(time.time()) % 65_535 + 1
     if dry_run:
         return _show(found, Call(1, found.device.id, command, FAR_NS, bound, number_, spec.command_class))
-    check_cell_rests(cell, profile)
+    check_cell_rests(where)
 
     async def work(visit: "Visit") -> "Answer | None":
         text = f"Send {name}({', '.join(arguments)}), of class {spec.command_class.value}, to {found.device.address}?"
@@ -168,39 +182,39 @@ def call(
 # --- which device -----------------------------------------------------------------------------------------------
 
 
-def _found(names: Sequence[str], cell: Path, profile: str, at: str) -> "tuple[Found, list[str]]":
+def _found(names: Sequence[str], where: Where) -> "tuple[Found, list[str]]":
     """The device that is meant, and its signals that are."""
     from cellctl.gateway.told import unknown
 
-    found, points = device_of(names, cell, profile, at)
+    found, points = device_of(names, where)
     for point in points:
         if point not in found.signals:
             raise click.UsageError(unknown("signal", point, found.signals))
     return found, points or [name for name, point in found.device.points.items() if point.read is not None]
 
 
-def _command(name: str, cell: Path, profile: str, at: str) -> "tuple[Found, str]":
+def _command(name: str, where: Where) -> "tuple[Found, str]":
     from cellctl.gateway.told import unknown
 
-    found, points = device_of((name,), cell, profile, at)
+    found, points = device_of((name,), where)
     if not points or points[0] not in found.commands:
         raise click.UsageError(unknown("command", points[0] if points else name, found.commands))
     return found, points[0]
 
 
-def device_of(names: Sequence[str], cell: Path, profile: str, at: str) -> "tuple[Found, list[str]]":
+def device_of(names: Sequence[str], where: Where) -> "tuple[Found, list[str]]":
     """The device that `names` mean, and what they name in it: nothing if they name the device alone."""
     from cellctl.commission.found import alone, in_cell
     from cellctl.driver import AddressError
     from cellctl.gateway.told import unknown
     from cellctl.model import FilesInvalid, load
 
-    if bool(profile) != bool(at):
+    if bool(where.profile) != bool(where.at):
         raise click.UsageError("--profile and --at go together")
     try:
-        if profile:
-            return alone(profile, at), list(names)
-        model = load(cell, state=_state(cell))
+        if where.profile:
+            return alone(where.profile, where.at), list(names)
+        model = load(where.cell, state=_state(where.cell))
     except FilesInvalid as invalid:
         from cellctl.cli.files import tell
 
@@ -209,7 +223,7 @@ def device_of(names: Sequence[str], cell: Path, profile: str, at: str) -> "tuple
     except AddressError as error:
         raise click.UsageError(f"--at: {error}") from error
     except LookupError as missing:
-        raise Failure(f"There is no profile {profile!r}: see the list of device types.") from missing
+        raise Failure(f"There is no profile {where.profile!r}: see the list of device types.") from missing
     devices = list(dict.fromkeys(name.partition(".")[0] for name in names))
     if len(devices) != 1:
         raise click.UsageError(f"name one device, or signals of one; there are {', '.join(model.devices)}")
@@ -225,14 +239,14 @@ def _state(cell: Path) -> Path:
     return find_cell(cell) / STATE_FOLDER
 
 
-def check_cell_rests(cell: Path, profile: str) -> None:
+def check_cell_rests(where: Where) -> None:
     """While a cell runs, it alone writes to its devices."""
     from cellctl.runtime.folder import StateError, claimed
 
-    if profile or not _state(cell).is_dir():
+    if where.profile or not _state(where.cell).is_dir():
         return
     try:
-        with claimed(_state(cell)):
+        with claimed(_state(where.cell)):
             pass
     except StateError as error:
         raise Failure(

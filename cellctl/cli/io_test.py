@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellctl.cli.io_points import check_cell_rests, device_of, fitted, pointing, visited
+from cellctl.cli.io_points import Where, check_cell_rests, device_of, fitted, pointing, visited
 from cellctl.cli.terminal import UNREACHABLE, Failure, number, say
+from cellctl.commission.report import Point
 
 if TYPE_CHECKING:
     from cellctl.commission.found import Found
@@ -28,7 +29,7 @@ class _Enough(Exception):  # noqa: N818 - what the person wants
 @click.option("--report", "file", type=click.Path(path_type=Path), required=True, help="The report, a CSV file.")
 @click.option("--by", default=getpass.getuser, help="Who tests.  [the user]")
 @pointing
-def test(device: str, file: Path, by: str, cell: Path, profile: str, at: str) -> int:
+def test(where: Where, device: str, file: Path, by: str) -> int:
     """Go through all points of DEVICE with a person, and write a report. A test that was broken off goes on.
 
     Each signal is shown, and the person says whether that is so; what can be written is written if the person gives a
@@ -36,8 +37,8 @@ def test(device: str, file: Path, by: str, cell: Path, profile: str, at: str) ->
     """
     from cellctl.commission.report import Report, ReportError
 
-    found, _ = device_of((device,) if device else (), cell, profile, at)
-    check_cell_rests(cell, profile)
+    found, _ = device_of((device,) if device else (), where)
+    check_cell_rests(where)
     try:
         report = Report(file)
         visited(found, lambda visit: _Walk(visit, found, report, by).run())
@@ -62,7 +63,7 @@ class _Walk:
                 await self._write(name)
 
     def _open(self, name: str, kind: str) -> bool:
-        return self._report.open(self._found.device.id, name, kind)
+        return self._report.open(Point(self._found.device.id, name, kind))
 
     async def _look(self, name: str) -> None:
         await self._visit.read([name], 5.0)
@@ -94,7 +95,9 @@ class _Walk:
         self._add(name, kind, shown, _ANSWERS[answer], remark)
 
     def _add(self, name: str, kind: str, shown: str, result: str, remark: str) -> None:
-        self._report.add(self._found.device.id, name, kind, shown=shown, result=result, remark=remark, by=self._by)
+        self._report.add(
+            Point(self._found.device.id, name, kind), shown=shown, result=result, remark=remark, by=self._by
+        )
 
     def _shown(self, name: str) -> str:
         sample = self._visit.samples.get(name)

@@ -8,12 +8,21 @@ import csv
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 PASSED, FAILED, SKIPPED = "pass", "fail", "skip"
 
 
 class ReportError(Exception):
     """The file is no report, or cannot be used: a sentence for a person."""
+
+
+class Point(NamedTuple):
+    """A signal of a device, looked at or written to."""
+
+    device: str
+    name: str
+    kind: str  # read | write
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +32,7 @@ class Looked:
     time: str
     device: str
     point: str
-    kind: str  # read | write | command
+    kind: str
     shown: str
     result: str  # pass | fail | skip
     remark: str
@@ -44,15 +53,14 @@ class Report:
         else:
             self._append(_HEAD)
 
-    def open(self, device: str, point: str, kind: str) -> bool:
+    def open(self, point: Point) -> bool:
         """Whether the point is still to be looked at: it never was, was passed over, or failed the last time."""
-        results = [line.result for line in self.lines if (line.device, line.point, line.kind) == (device, point, kind)]
+        results = [line.result for line in self.lines if (line.device, line.point, line.kind) == point]
         return not results or results[-1] != PASSED
 
-    def add(self, device: str, point: str, kind: str, *, shown: str, result: str, remark: str, by: str) -> None:
+    def add(self, point: Point, *, shown: str, result: str, remark: str, by: str) -> None:
         """Write a line."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        line = Looked(now, device, point, kind, shown, result, remark, by)
+        line = Looked(datetime.now(UTC).isoformat(timespec="seconds"), *point, shown, result, remark, by)
         self._append(list(astuple(line)))
         self.lines.append(line)
 
