@@ -27,6 +27,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
         "fault": ("fault", "fault_group", "Let something go wrong on purpose, on simulated devices."),
     },
     "Connect": {
+        "scan": ("scan", "scan", "Find devices in a network or at the serial ports."),
         "io": ("io_group", "io", "Read, write and test the points of one device, with no cell running."),
     },
     "Operate": {

@@ -39,9 +39,11 @@ def in_cell(model: CellModel, name: str) -> Found:
     return Found(model.devices[name], _of(name, signals), _of(name, commands))
 
 
-def alone(profile: str, address: str) -> Found:
-    """A device by its profile (its id, or a file) and its address. LookupError if there is no such profile,
-    FilesInvalid if it cannot be used, AddressError if the address cannot."""
+def alone(profile: str, address: str = "") -> Found:
+    """A device by its profile (its id, or a file), and its address if that is not the profile's own example.
+
+    LookupError if there is no such profile, FilesInvalid if it cannot be used, AddressError if the address cannot.
+    """
     report = Report()
     path = Path(profile)
     is_file = path.suffix == ".yaml"
@@ -55,7 +57,7 @@ def alone(profile: str, address: str) -> Found:
     if report.errors:
         raise FilesInvalid(report.problems)
     parts = parts_of(ALONE, found, report)
-    device = parts.device(ALONE, found, address, found.settings)
+    device = parts.device(ALONE, found, address or found.file.profile.at, found.settings)
     driver_for(device.protocol)(device)
     return Found(device, _of(ALONE, parts.signals), _of(ALONE, parts.commands))
 

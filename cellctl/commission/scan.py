@@ -1,0 +1,140 @@
+"""What is there: ports that listen in a network, serial ports of this computer, and which bundled profile knows them.
+
+The rule kept here: a scan reads and never writes. A device is asked only for its identity, as its profile says it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from ipaddress import ip_network
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cellctl.commission.found import alone
+from cellctl.commission.visit import Visit
+from cellctl.driver import AddressError, Device, DriverError
+from cellctl.model import FilesInvalid, driver_for
+from cellctl.model.profile import bundled
+
+#: So many connections are tried at once, and each for so long.
+AT_ONCE = 64
+CONNECT_S = 1.0
+
+#: How long one profile may take to know a device or not.
+KNOW_S = 3.0
+
+#: A network of more addresses is a mistake.
+HOSTS_MAX = 4096
+
+#: What a profile has written to a device at each connect.
+_WRITE = ("prepare",)
+
+#: Serial ports under names that stay.
+BY_ID = Path("/dev/serial/by-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A profile that can be asked for: it has an identity, and `at` as an example."""
+
+    profile: str
+    at: str
+
+    @property
+    def port(self) -> int | None:
+        """The port that it usually listens on; None if it is at a serial line."""
+        return urlsplit(self.at).port if "://" in self.at else None
+
+    def over_net(self, host: str, port: int) -> str:
+        """Its address, if it is there."""
+        return urlsplit(self.at)._replace(netloc=f"{host}:{port}").geturl()
+
+    def over_line(self, port: str) -> str:
+        """Its address, if it is at that serial port."""
+        return f"{self.at.partition(':')[0]}:{port}?{self.at.partition('?')[2]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Something that is there. `known`: the profiles that know it, each with the address and what the device says."""
+
+    place: str
+    known: tuple[tuple[str, str, str], ...] = ()
+
+
+def candidates() -> list[Candidate]:
+    """The bundled profiles that a device can be asked for."""
+    found = []
+    for name in sorted(bundled()):
+        try:
+            device = alone(name).device
+        except (AddressError, FilesInvalid):
+            continue  # one without an example of its address
+        if device.identify is not None:
+            found.append(Candidate(name, device.address))
+    return found
+
+
+def hosts_of(network: str) -> list[str]:
+    """The hosts of ``10.20.1.0/28``, or the one of ``10.20.1.7``; ValueError if it is none, or too large."""
+    parsed = ip_network(network, strict=False)
+    if parsed.num_addresses > HOSTS_MAX:
+        raise ValueError(f"{network} has {parsed.num_addresses} addresses; at most {HOSTS_MAX} are scanned at once")
+    return [str(host) for host in parsed.hosts()] or [str(parsed.network_address)]
+
+
+async def scan_net(hosts: Sequence[str], ports: Sequence[int], known: Sequence[Candidate]) -> AsyncIterator[Seen]:
+    """The ports that listen, in order, and who knows what is there: those that usually are at the port, or else all."""
+    gate = asyncio.Semaphore(AT_ONCE)
+    places = [(host, port) for host in hosts for port in ports]
+    listening = await asyncio.gather(*(_listens(host, port, gate) for host, port in places))
+    listed = [each for each in known if each.port is not None]
+    for (host, port), listens in zip(places, listening, strict=True):
+        if listens:
+            asked = [each for each in listed if each.port == port] or listed
+            yield await _seen(f"{host}:{port}", [(each.profile, each.over_net(host, port)) for each in asked])
+
+
+async def scan_serial(ports: Iterable[str], known: Sequence[Candidate]) -> AsyncIterator[Seen]:
+    """What is at each serial port, asked with the settings that each device is delivered with."""
+    for port in ports:
+        yield await _seen(port, [(each.profile, each.over_line(port)) for each in known if each.port is None])
+
+
+def serial_ports() -> list[str]:
+    """The serial ports of this computer, by names that stay."""
+    return sorted(str(path) for path in BY_ID.glob("*"))
+
+
+async def _seen(place: str, asked: Iterable[tuple[str, str]]) -> Seen:
+    """Ask as each profile would, one after the other: there may be one device only."""
+    known = []
+    for profile, at in asked:
+        if (identity := await _identity(alone(profile, at).device)) is not None:
+            known.append((profile, at, identity))
+    return Seen(place, tuple(known))
+
+
+async def _identity(device: Device) -> str | None:
+    """What the device says of itself; None if it is another one, or says nothing. Nothing is written."""
+    settings = {key: value for key, value in device.settings.items() if key not in _WRITE}
+    bare = replace(device, points={}, commands={}, watchdog=None, settings=settings)
+    try:
+        async with asyncio.timeout(KNOW_S), Visit(bare, driver_for(bare.protocol)(bare)) as visit:
+            return visit.identity
+    except (DriverError, TimeoutError):
+        return None
+
+
+async def _listens(host: str, port: int, gate: asyncio.Semaphore) -> bool:
+    async with gate:
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                _, writer = await asyncio.open_connection(host, port)
+        except (OSError, TimeoutError):
+            return False
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        return True

@@ -1,0 +1,120 @@
+"""What is there: found by its identity, and never written to."""
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from cellctl.cli.terminal import USAGE
+from cellctl.commission import scan
+from cellctl_simulators.models.universal_robots import UrArm
+from cellctl_simulators.servers.modbus import ANY_UNIT, ModbusSession
+from tests.cli.terminal import run
+
+
+class Arm(UrArm):
+    """An arm that notes who writes to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.update(0, self.inputs)
+        self.written: list[int] = []
+        self.wire.write = lambda function, address, values: self.written.append(address)  # type: ignore[method-assign]
+
+
+class Served(asyncio.Protocol):
+    """One connection to the arm."""
+
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._session = ModbusSession(transport.write, self._arm.wire, lambda: None, unit=ANY_UNIT, serial=False)
+
+    def data_received(self, data: bytes) -> None:
+        self._session.feed(data)
+
+
+@pytest.fixture
+def arm() -> Iterator[tuple[Arm, int]]:
+    """An arm behind Modbus TCP, in a thread of its own, and its port."""
+    made, started = Arm(), threading.Event()
+    place: list[int] = []
+
+    async def serve() -> None:
+        server = await asyncio.get_running_loop().create_server(lambda: Served(made), "127.0.0.1", 0)
+        place.append(server.sockets[0].getsockname()[1])
+        started.set()
+        async with server:
+            await asyncio.to_thread(ended.wait)
+
+    ended = threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    started.wait(10)
+    yield made, place[0]
+    ended.set()
+    thread.join()
+
+
+def test_a_device_is_found_and_nothing_is_written_to_it(arm: tuple[Arm, int]) -> None:
+    made, port = arm
+    shown = run("scan", "net", "127.0.0.1", "--ports", str(port))
+    assert shown.code == 0, shown.err
+    place, *known = shown.out.splitlines()
+    assert place == f"127.0.0.1:{port}"
+    assert f'  NAME: {{profile: universal-robots.ur, at: "modbus://127.0.0.1:{port}"}}  # 5' in known
+    assert made.written == []
+
+
+def test_the_same_as_a_document(arm: tuple[Arm, int]) -> None:
+    document = json.loads(run("scan", "net", "127.0.0.1/32", "--ports", str(arm[1]), "--json").out)
+    (found,) = document["found"]
+    known = {each["profile"]: each["at"] for each in found["known"]}
+    assert known["universal-robots.ur"] == f"modbus://127.0.0.1:{arm[1]}"
+
+
+def test_what_listens_and_says_nothing_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        scan_s, scan.KNOW_S = scan.KNOW_S, 0.2
+        try:
+            shown = run("scan", "net", "127.0.0.1", "--ports", str(port))
+        finally:
+            scan.KNOW_S = scan_s
+    assert shown.out == f"127.0.0.1:{port}  something that no bundled profile knows\n"
+
+
+def test_a_port_that_is_closed_is_not_there() -> None:
+    shown = run("scan", "net", "127.0.0.1", "--ports", "9")
+    assert (shown.code, shown.out) == (0, "")
+    assert shown.err.endswith("Nothing was found.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("net", "10.0.0.0/8"), "at most 4096"),
+        (("net", "10.0.0"), "10.0.0"),
+        (("net", "10.0.0.1", "--ports", "a"), "is not of the form 502,4840"),
+        (("net", "10.0.0.1", "--ports", "0"), "no port from 1"),
+    ],
+)
+def test_what_cannot_be_scanned_is_told(words: tuple[str, ...], told: str) -> None:
+    shown = run("scan", *words)
+    assert (shown.code, told in shown.err) == (USAGE, True), shown.err
+
+
+def test_a_computer_without_serial_ports_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "serial_ports", list)
+    shown = run("scan", "serial")
+    assert (shown.code, "no serial port" in shown.err) == (1, True)
+
+
+def test_a_serial_port_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = run("scan", "serial", "/dev/null")
+    assert (shown.code, shown.out) == (0, "/dev/null  something that no bundled profile knows\n")
