@@ -38,7 +38,13 @@ def load(path: Path) -> dict[str, Any]:
         return content
     vendor, _, model = extends.partition(".")
     below = load(BUNDLED / vendor / f"{model}.yaml")
-    return {**below, **content, "signals": {**below["signals"], **content["signals"]}}
+    rows = {section: _laid(below.get(section, {}), content.get(section, {})) for section in ("signals", "commands")}
+    return {**below, **content, **rows}
+
+
+def _laid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Rows laid over rows, each key by key."""
+    return {name: {**below.get(name, {}), **above.get(name, {})} for name in {**below, **above}}
 
 
 def device(path: Path, address: str, *, every: str | None = None) -> Device:

@@ -1,0 +1,66 @@
+"""A cell of a single device and one phase that works it: bundled profile, real driver, real protocol, simulated device.
+
+The rule kept here: everything between the phase and the model is what a cell has; only clock and network are virtual.
+"""
+
+import asyncio
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+
+from cellctl.core.signal import Value
+from cellctl.gateway.parts import Parts
+from cellctl.testing import Setup, VirtualLoop, cell_model, on_bench
+
+CELL = """\
+cellctl: 1
+cell: {{id: trial, name: Trial}}
+devices: {{dev: {{profile: {profile}, at: "{at}"}}}}
+stations: {{place: {{uses: [dev]}}}}
+"""
+RECIPE = 'cellctl: 1\nrecipe: {id: trial, version: "1"}\nprocedure: [work: {}]\n'
+PHASE = '''\
+"""What is tried."""
+
+from cellctl import PhaseFault, phase
+
+
+@phase(station="place")
+async def work(c):
+    """Work the device."""
+'''
+
+
+def trial(
+    folder: Path, profile: str, at: str, body: str, inputs: Mapping[str, Value] = {}
+) -> tuple[dict[str, Value], Mapping[str, Value]]:
+    """Let the phase `body` work the device `c.dev`: what it recorded, and the outputs of the device's model.
+
+    `inputs` of the model are set before. The phase must come to its end within a minute.
+    """
+    for name, text in {
+        "cell.yaml": CELL.format(profile=profile, at=at),
+        "recipes/trial.yaml": RECIPE,
+        "phases/work.py": PHASE + textwrap.indent(textwrap.dedent(body).strip(), "    ") + "\n",
+    }.items():
+        path = folder / "cell" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    (folder / "state").mkdir()
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(_played(folder, inputs))
+
+
+async def _played(folder: Path, inputs: Mapping[str, Value]) -> tuple[dict[str, Value], Mapping[str, Value]]:
+    async with on_bench(Setup(cell_model(folder / "cell"), folder / "state", "wire")) as cell:
+        for name, value in inputs.items():
+            cell.world.set(f"dev.{name}", value)
+        job = await cell.produce("trial", 1)
+        await cell.clock.until(job.done, limit="1 min")
+        await cell.clock.advance("100 ms")
+        cell.bench.flush()
+        part = Parts(folder / "state").find(job.parts[0])
+        assert part is not None
+        told = {record["name"]: record["value"] for record in part["records"]}
+        outputs = cell.bench.simulation.world.outputs
+        return told, {name.partition(".")[2]: value for name, value in outputs.items()}
