@@ -1,7 +1,5 @@
 """OnRobot grippers: the model against the registers of the Compute Box, and the profile against the model."""
 
-
-
 import pytest
 
 from cellctl_simulators.models.onrobot import MODELS
