@@ -55,6 +55,7 @@ async def _played(folder: Path, inputs: Mapping[str, Value]) -> tuple[dict[str, 
     async with on_bench(Setup(cell_model(folder / "cell"), folder / "state", "wire")) as cell:
         for name, value in inputs.items():
             cell.world.set(f"dev.{name}", value)
+        await cell.clock.advance("2 s")  # so that all of them are read
         job = await cell.produce("trial", 1)
         await cell.clock.until(job.done, limit="1 min")
         await cell.clock.advance("100 ms")

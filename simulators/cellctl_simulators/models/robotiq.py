@@ -1,4 +1,4 @@
-"""Robotiq 2F-85, an electric two-finger gripper, as its instruction manual (chapter 4, control) describes it.
+"""Robotiq 2F-85, 2F-140 and Hand-E, electric two-finger grippers, as their manuals (chapter 4, control) describe them.
 
 Output registers 1000..1002 (written by the client), input registers 2000..2002; the high byte of a register is the
 first of its two bytes. The handshake: reset (all zero), activate (rACT), wait for gSTA 3, go to a position (rGTO with
@@ -14,8 +14,6 @@ from cellctl_simulators.world import Outputs
 
 CYCLE_NS = 5_000_000  # the gripper updates its registers 200 times a second
 ACTIVATION_NS = 900_000_000  # it opens and closes once to find its ends
-STROKE_FAST_NS = 570_000_000  # 85 mm at 150 mm/s, speed 255
-STROKE_SLOW_NS = 4_250_000_000  # 85 mm at 20 mm/s, speed 0
 
 RESET, ACTIVATING, ACTIVE = 0, 1, 3  # gSTA
 MOVING, CONTACT_OPENING, CONTACT_CLOSING, AT_POSITION = 0, 1, 2, 3  # gOBJ
@@ -29,6 +27,8 @@ class Gripper2F85:
     """
 
     inputs: Mapping[str, Value] = {"object": 0}
+    stroke_fast_ns = 570_000_000  # 85 mm at 150 mm/s, speed 255
+    stroke_slow_ns = 4_250_000_000  # 85 mm at 20 mm/s, speed 0
 
     def __init__(self, random: Random | None = None) -> None:
         self.wire = Registers(writable=range(1000, 1003), functions=(3, 4, 16, 23))
@@ -91,7 +91,7 @@ class Gripper2F85:
         closing = target > start
         meets = closing and contact > 0 and start <= contact <= target
         end = contact if meets else target
-        stroke_ns = STROKE_SLOW_NS + (STROKE_FAST_NS - STROKE_SLOW_NS) * speed // 255
+        stroke_ns = self.stroke_slow_ns + (self.stroke_fast_ns - self.stroke_slow_ns) * speed // 255
         arrival_ns = left_ns + stroke_ns * abs(end - start) // 255
         if not closing and target < start:
             self._holding = False
@@ -105,4 +105,18 @@ class Gripper2F85:
         return None
 
 
-MODELS = {"robotiq.2f85": Gripper2F85}
+class Gripper2F140(Gripper2F85):
+    """The wide one: 140 mm at 250 and 30 mm/s."""
+
+    stroke_fast_ns = 560_000_000
+    stroke_slow_ns = 4_670_000_000
+
+
+class GripperHandE(Gripper2F85):
+    """The one with parallel fingers: 50 mm at 150 and 20 mm/s."""
+
+    stroke_fast_ns = 333_000_000
+    stroke_slow_ns = 2_500_000_000
+
+
+MODELS = {"robotiq.2f85": Gripper2F85, "robotiq.2f140": Gripper2F140, "robotiq.hand-e": GripperHandE}
