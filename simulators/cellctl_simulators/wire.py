@@ -205,6 +205,12 @@ def float32(value: float) -> tuple[int, int]:
     return high, low
 
 
+def float_of(high: int, low: int) -> float:
+    """The 32-bit float of two registers, high word first."""
+    value: float = struct.unpack(">f", struct.pack(">HH", high, low))[0]
+    return value
+
+
 def word(value: float) -> int:
     """The register of a signed 16-bit number."""
     return round(value) & 0xFFFF
