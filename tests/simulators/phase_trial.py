@@ -11,6 +11,7 @@ from pathlib import Path
 from cellctl.core.signal import Value
 from cellctl.gateway.parts import Parts
 from cellctl.testing import Setup, VirtualLoop, cell_model, on_bench
+from cellctl.testing.bench import Level
 
 CELL = """\
 cellctl: 1
@@ -36,7 +37,8 @@ def trial(
 ) -> tuple[dict[str, Value], Mapping[str, Value]]:
     """Let the phase `body` work the device `c.dev`: what it recorded, and the outputs of the device's model.
 
-    `inputs` of the model are set before. The phase must come to its end within a minute.
+    `inputs` of the model are set before. The phase must come to its end within a minute. It is worked a second time,
+    without a wire, and must record the same.
     """
     for name, text in {
         "cell.yaml": CELL.format(profile=profile, at=at),
@@ -46,13 +48,18 @@ def trial(
         path = folder / "cell" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    (folder / "state").mkdir()
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(_played(folder, inputs))
+        told, outputs = runner.run(_played(folder, "wire", inputs))
+        assert runner.run(_played(folder, "direct", inputs))[0] == told
+    return told, outputs
 
 
-async def _played(folder: Path, inputs: Mapping[str, Value]) -> tuple[dict[str, Value], Mapping[str, Value]]:
-    async with on_bench(Setup(cell_model(folder / "cell"), folder / "state", "wire")) as cell:
+async def _played(
+    folder: Path, level: Level, inputs: Mapping[str, Value]
+) -> tuple[dict[str, Value], Mapping[str, Value]]:
+    state = folder / level
+    state.mkdir()
+    async with on_bench(Setup(cell_model(folder / "cell"), state, level)) as cell:
         for name, value in inputs.items():
             cell.world.set(f"dev.{name}", value)
         await cell.clock.advance("2 s")  # so that all of them are read
@@ -60,7 +67,7 @@ async def _played(folder: Path, inputs: Mapping[str, Value]) -> tuple[dict[str, 
         await cell.clock.until(job.done, limit="1 min")
         await cell.clock.advance("100 ms")
         cell.bench.flush()
-        part = Parts(folder / "state").find(job.parts[0])
+        part = Parts(state).find(job.parts[0])
         assert part is not None
         told = {record["name"]: record["value"] for record in part["records"]}
         outputs = cell.bench.simulation.world.outputs
