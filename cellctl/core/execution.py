@@ -228,11 +228,14 @@ class PhaseRun:
     def _look_at(self, wait: ForCondition) -> None:
         now = self._outbox.now
         value = wait.watch.update(self._image, now)
+        if not value:
+            wait.true_ns = None
         if wait.probing and value is False and isinstance(wait.wish, Invoke):
             self._send(wait.wish, wait.token)  # it was not executed: once more, under the same token
         elif value and isinstance(wait.wish, Invoke):
-            since_ns = max((self._image.seen_ns(name) for name in wait.watch.signals), default=0)
-            self._collect(wait, wait.wish, since_ns)
+            if wait.true_ns is None:  # else its signals, read again and again, would always be newer than some result
+                wait.true_ns = max((self._image.seen_ns(name) for name in wait.watch.signals), default=0)
+            self._collect(wait, wait.wish, wait.true_ns)
         elif value:
             self._resume(None)
         elif wait.deadline_ns is not None and now >= wait.deadline_ns:

@@ -30,7 +30,10 @@ class ForOrder:
 
 @dataclass(slots=True)
 class ForCondition:
-    """Waits for a condition: the phase's own, the end of a command, or what a probe tells."""
+    """Waits for a condition: the phase's own, the end of a command, or what a probe tells.
+
+    `true_ns`: of a command, how new its signals were when they told its end.
+    """
 
     wish: Until | Invoke
     watch: Watch
@@ -38,6 +41,7 @@ class ForCondition:
     token: int = 0
     answered: Mapping[str, Value] | None = None
     probing: bool = False
+    true_ns: int | None = None
 
     @property
     def awaited(self) -> Collection[str]:

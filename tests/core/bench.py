@@ -78,6 +78,13 @@ COMMANDS = {
         ),
         CommandSpec("robot.punch", CommandClass.PULSE, S),
         CommandSpec(
+            "robot.take",
+            CommandClass.LEVEL,
+            S,
+            until=parse("laser.ready", signals=SIGNALS),
+            result={"peak": "laser.peak", "last": "laser.last"},
+        ),
+        CommandSpec(
             "robot.feed",
             CommandClass.PULSE,
             3 * S,

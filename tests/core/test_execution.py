@@ -98,6 +98,30 @@ def test_the_results_are_read_once_they_are_as_new_as_the_end() -> None:
     ]
 
 
+async def take(c: Any) -> None:
+    taken = await c.robot.take()
+    SEEN.append((taken.peak, taken.last))
+
+
+def test_results_that_are_read_one_after_the_other_need_only_be_as_new_as_the_end() -> None:
+    solo = run(take).done()
+    solo.go(10, {"laser.ready": True})
+    solo.go(10, {"laser.ready": True, "laser.peak": 1500.0})
+    assert solo.run.ended is None
+    solo.go(10, {"laser.ready": True, "laser.last": 7})
+    assert (SEEN, solo.run.ended) == ([(1500.0, 7)], True)
+
+
+def test_results_of_before_the_end_was_taken_back_do_not_count() -> None:
+    solo = run(take).done()
+    solo.go(10, {"laser.ready": True})
+    solo.go(10, {"laser.ready": False, "laser.peak": 1500.0})
+    solo.go(10, {"laser.ready": True, "laser.last": 7})
+    assert solo.run.ended is None
+    solo.go(10, {"laser.peak": 1600.0})
+    assert SEEN == [(1600.0, 7)]
+
+
 def test_what_the_device_answered_itself_is_not_read_again() -> None:
     solo = run(feed).done(peak=1234.0)
     solo.go(10, {"laser.last": 1, "laser.ready": True})
