@@ -25,8 +25,8 @@ def test_a_recording_as_a_person_reads_it() -> None:
     assert (shown.code, shown.err) == (0, "")
     assert head == "meter (eastron.sdm630, modbus:, simulated), 2026-01-05T06:00:00.000Z, cellctl 0.1.0"
     assert lines[0] == "    0.000400   1  - connected"
-    assert lines[1] == "    0.000400   1  > 00 01 00 00 00 06 03 04 00 00 00 0c  unit 3: read input 0..11"
-    assert lines[6] == "    0.001600   1  < 00 03 00 00 00 07 03 04 04 00 00 00 00  unit 3: = 0 0"
+    assert lines[1] == "    0.000400   1  > 00 01 00 00 00 06 03 04 00 00 00 12  unit 3: read input 0..17"
+    assert lines[8] == "    0.002000   1  < 00 04 00 00 00 07 03 04 04 00 00 00 00  unit 3: = 0 0"
 
 
 def test_a_recording_as_a_document() -> None:
@@ -41,8 +41,8 @@ def test_a_recording_as_a_document() -> None:
         "event": "to_device",
         "connection": 1,
         "number": 0,
-        "hex": "0001000000060304000000" + "0c",
-        "told": "00 01 00 00 00 06 03 04 00 00 00 0c  unit 3: read input 0..11",
+        "hex": "0001000000060304000000" + "12",
+        "told": "00 01 00 00 00 06 03 04 00 00 00 12  unit 3: read input 0..17",
     }
 
 
@@ -57,8 +57,8 @@ def test_what_is_wrong_with_a_file_is_told_beside_what_is_right(tmp_path: Path) 
     (tmp_path / "x").write_bytes(METER.read_bytes()[:-5])
     shown = run("traffic", str(tmp_path / "x"))
     assert shown.code == 0
-    assert len(shown.out.splitlines()) == 19
-    assert shown.err == f"{tmp_path / 'x'}: It is cut off in line 20; what stands before is used.\n"
+    assert len(shown.out.splitlines()) == 23
+    assert shown.err == f"{tmp_path / 'x'}: It is cut off in line 24; what stands before is used.\n"
 
 
 @pytest.mark.parametrize(

@@ -37,14 +37,20 @@ def load(path: Path) -> dict[str, Any]:
     if extends is None:
         return content
     vendor, _, model = extends.partition(".")
-    below = load(BUNDLED / vendor / f"{model}.yaml")
-    rows = {section: _laid(below.get(section, {}), content.get(section, {})) for section in ("signals", "commands")}
-    return {**below, **content, **rows}
+    return _laid(load(BUNDLED / vendor / f"{model}.yaml"), content, deep=("signals", "commands"))
 
 
-def _laid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Rows laid over rows, each key by key."""
-    return {name: {**below.get(name, {}), **above.get(name, {})} for name in {**below, **above}}
+def _laid(below: dict[str, Any], above: dict[str, Any], *, deep: tuple[str, ...] = ()) -> dict[str, Any]:
+    """`above` laid over `below`: sections key by key, and signals and commands row by row and key by key."""
+    merged = {**below, **above}
+    for key in below.keys() & above.keys():
+        lower, upper = below[key], above[key]
+        if isinstance(lower, dict) and isinstance(upper, dict):
+            merged[key] = {**lower, **upper}
+            if key in deep:
+                both = lower.keys() & upper.keys()
+                merged[key] |= {name: {**lower[name], **upper[name]} for name in both}
+    return merged
 
 
 def device(path: Path, address: str, *, every: str | None = None) -> Device:
