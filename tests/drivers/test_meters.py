@@ -16,6 +16,13 @@ FAST = 3600.0
 #: What each meter shows of POWER_W at 230 V and a power factor of 0.93, in its own units.
 SHOWN: dict[str, dict[str, Value]] = {
     "eastron.sdm72": {"power": 6900},
+    "schneider.iem3155": {"power": 6.9, "power_l3": 2.3, "voltage_l2": 230, "current_l1": 10.753, "frequency": 50},
+    **dict.fromkeys(
+        ("carlo-gavazzi.em330", "carlo-gavazzi.em340", "carlo-gavazzi.em24"),
+        {"power": 6900, "power_l2": 2300, "voltage_l3": 230, "current_l1": 10.753, "power_factor": 0.93}
+        | {"frequency": 50},
+    ),
+    "siemens.pac2200": {"power": 6900, "power_l1": 2300, "voltage_l1": 230, "current_l3": 10.753, "power_factor": 0.93},
     "eastron.sdm120": {
         **{"power": 6900, "apparent_power": 7419.4, "reactive_power": 2727.1, "power_factor": 0.93},
         **{"frequency": 50, "voltage_l1": 230, "current_l1": 32.258},
@@ -27,7 +34,7 @@ SHOWN: dict[str, dict[str, Value]] = {
     },
 }
 #: Meters that do not count in kWh.
-PER_KWH: dict[str, float] = {}
+PER_KWH = {"schneider.iem3155": 1000.0, "siemens.pac2200": 1000.0}
 
 
 @pytest.mark.parametrize("profile", SHOWN)

@@ -4,7 +4,10 @@ import struct
 
 import pytest
 
+from cellctl_simulators.models.carlo_gavazzi import Em24, Em330, Em340
 from cellctl_simulators.models.eastron import Sdm72, Sdm120, Sdm630
+from cellctl_simulators.models.schneider import Iem3155
+from cellctl_simulators.models.siemens import Pac2200
 from cellctl_simulators.wire import ModbusError
 
 HOUR = 3600_000_000_000
@@ -63,3 +66,41 @@ def test_the_sdm630_tells_each_phase_and_what_they_are_together():
 @pytest.mark.parametrize("model", [Sdm72, Sdm120, Sdm630])
 def test_no_sdm_answers_more_than_forty_quantities(model):
     assert refused(model(), 4, 0x34, 82) == 3
+
+
+def test_the_iem3155_tells_kilowatts_as_floats_and_energy_as_whole_watthours_in_64_bits():
+    """The manual's registers, less one: A 3000, V 3028, kW 3054 and 3060, Hz 3110; Wh 3204, 3208, 3518.. (phases)."""
+    meter = after_two_hours(Iem3155())
+    places = (2999, 3027, 3053, 3059, 3109)
+    told = [number(meter, address, "f", function=3) for address in places]
+    assert told == pytest.approx([10.753, 230, 2.3, 6.9, 50], rel=0.01)
+    energies = [number(meter, address, "q", function=3) for address in (3203, 3207, 3517, 3525)]
+    assert energies == [6900, 2300, 2300, 2300]
+    assert refused(meter, 4, 3203, 4) == 1
+
+
+@pytest.mark.parametrize("model", [Em330, Em340])
+def test_the_em330_and_the_em340_tell_whole_numbers_low_word_first(model):
+    """0.1 V, mA, 0.1 W, 0.1 kWh; the power factor in thousandths and the frequency in 0.1 Hz have 16 bits."""
+    meter = after_two_hours(model())
+    told = [number(meter, address, "i", lsw=True) for address in (0x00, 0x0C, 0x12, 0x28)]
+    assert told == pytest.approx([2300, 10753, 23000, 69000], rel=0.01)
+    assert [number(meter, address, "i", lsw=True) for address in (0x34, 0x40, 0x4E)] == [69, 23, 23]
+    assert [number(meter, address, "h") for address in (0x31, 0x33)] == [930, 500]
+    assert meter.wire.read(3, 0x28, 2) == meter.wire.read(4, 0x28, 2) == [69000 - 65536, 1]
+
+
+def test_the_em24_tells_the_same_elsewhere():
+    meter = after_two_hours(Em24())
+    told = [number(meter, address, "i", lsw=True) for address in (0x28, 0x42, 0x46, 0x5C)]
+    assert told == [69000, 69, 23, 23]
+    assert [number(meter, address, "h") for address in (0x35, 0x37)] == [930, 500]
+    assert refused(meter, 4, 0x4E, 2) == 2
+
+
+def test_the_pac2200_tells_energy_in_64_bit_floats():
+    meter = after_two_hours(Pac2200())
+    places = (1, 13, 25, 65, 69)
+    told = [number(meter, address, "f") for address in places]
+    assert told == pytest.approx([230, 10.753, 2300, 6900, 0.93], rel=0.01)
+    assert [number(meter, address, "d") for address in (801, 809)] == pytest.approx([6900, 2300])
