@@ -391,6 +391,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/testing.md": testing,
     "reference/units.md": units,
     **runpy.run_path(str(DOCS / "device_pages.py"))["pages"](_page, _table),
+    **runpy.run_path(str(DOCS / "driver_quality.py"))["pages"](_page, _table),
 }
 
 
