@@ -108,10 +108,11 @@ class Ask:
 
 
 class Lines:
-    """The text lines of a device: `end` closes each line that it sends."""
+    """The text lines of a device: `start` and `end` stand around each line that it sends, `takes` closes each line that
+    it is sent."""
 
-    def __init__(self, *, end: str = "\r\n") -> None:
-        self.end = end
+    def __init__(self, *, end: str = "\r\n", start: str = "", takes: str = "\n") -> None:
+        self.start, self.end, self.takes = start, end, takes
         self.mask: Mask | None = None
         self.double: Callable[[Ask], None] = lambda ask: None  # answers in place of a device that is stuck
         self._asks: deque[Ask] = deque(maxlen=ASKS_MAX)

@@ -10,6 +10,8 @@ import pytest
 
 from cellctl.driver import Command, CommandClass, Device, DriverError, Outcome, Point, Quality, Signal
 from cellctl_drivers.serial import SerialDriver
+from cellctl_drivers.serial.conversation import Answers
+from cellctl_drivers.serial.framing import Framer, Framing
 from cellctl_drivers.serial.profile import Line
 from cellctl_drivers.serial.session import taker
 from cellctl_drivers.serial.templates import parse_reply
@@ -20,7 +22,13 @@ from .recording import RecordingLink, Running, until
 from .rigs import LINE_GO, LINE_POINTS, LINE_SETTINGS
 from .servers import LineDevice, Pty, TcpServer
 
-LINE = Line(b"\r\n", 1.0, re.compile(r"ERR (?P<code>\d+)"), {"2": "the value is out of range"})
+CRLF = Framing(b"\r\n")
+LINE = Line(CRLF, CRLF, 1.0, re.compile(r"ERR (?P<code>\d+)"), {"2": "the value is out of range"})
+
+
+def took(pattern: str, received: bytes, lines: int = 1) -> re.Match[str] | None:
+    answers = Answers(LINE, re.compile(pattern).fullmatch, lines)
+    return taker(Framer(LINE.framing), answers)(bytearray(received))
 
 
 @pytest.mark.parametrize(
@@ -36,20 +44,20 @@ LINE = Line(b"\r\n", 1.0, re.compile(r"ERR (?P<code>\d+)"), {"2": "the value is 
     ],
 )
 def test_the_line_that_has_the_right_form_is_the_answer(received: bytes, found: str | None) -> None:
-    match = taker(LINE, re.compile(r"PWR (?P<value>\d+)").fullmatch)(bytearray(received))
+    match = took(r"PWR (?P<value>\d+)", received)
     assert (match["value"] if match else None) == found
 
 
 def test_a_line_that_says_no_is_a_refusal_with_its_text() -> None:
     with pytest.raises(RefusalError, match=r"the value is out of range \(ERR 2\)"):
-        taker(LINE, re.compile(".*").fullmatch)(bytearray(b"ERR 2\r\n"))
+        took(".*", b"ERR 2\r\n")
     with pytest.raises(RefusalError, match=r"the device refuses \(ERR 99\)"):
-        taker(LINE, re.compile(".*").fullmatch)(bytearray(b"ERR 99\r\n"))
+        took(".*", b"ERR 99\r\n")
 
 
 def test_a_line_without_end_is_no_answer() -> None:
     with pytest.raises(SilenceError):
-        taker(LINE, re.compile(".*").fullmatch)(bytearray(b"x" * 5000))
+        took(".*", b"x" * 5000)
 
 
 @pytest.fixture

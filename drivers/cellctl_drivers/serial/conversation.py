@@ -5,6 +5,7 @@ The rule kept here: a line that says no is a refusal, never a value.
 
 import re
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -25,8 +26,8 @@ class Conversation(ABC):
     _link: Link
 
     @abstractmethod
-    async def _ask(self, text: str, match: Match, timeout_s: float = 0.0) -> re.Match[str]:
-        """The line of the answer that matches; RefusalError if the device says no, SilenceError if nothing comes."""
+    async def _ask(self, text: str, match: Match, *, lines: int = 1, timeout_s: float = 0.0) -> re.Match[str]:
+        """The answer of so many lines that matches; RefusalError if the device says no, SilenceError if none comes."""
 
     @abstractmethod
     async def _tell(self, text: str) -> None:
@@ -41,9 +42,9 @@ class Conversation(ABC):
 
     async def _named(self) -> str:
         if self._profile.identify is None:  # it is there if it answers, whatever it says
-            for ask, _ in list(self._profile.questions())[:1]:
+            for question in self._profile.questions()[:1]:
                 with suppress(RefusalError):
-                    await self._ask(ask, ANYTHING.fullmatch)
+                    await self._ask(question.text, ANYTHING.fullmatch, lines=question.lines)
             return ""
         ask, expectation = self._profile.identify
         try:
@@ -68,7 +69,7 @@ class Conversation(ABC):
 
     async def _refresh(self, target: Target) -> Sample:
         assert target.read is not None
-        line = (await self._ask(target.read, target.reply.fullmatch))[0]
+        line = (await self._ask(target.read, target.reply.fullmatch, lines=target.lines))[0]
         sample = sample_of(target, line, self._link.now())
         self._link.put([sample])
         return sample
@@ -83,8 +84,29 @@ class Conversation(ABC):
         if talk.reply is None:
             await self._tell(text)
             return {}
-        answer = await self._ask(text, talk.reply.match(values), talk.within_s)
+        answer = await self._ask(text, talk.reply.match(values), lines=talk.lines, timeout_s=talk.within_s)
         return {name: value_of(found) for name, found in answer.groupdict().items() if found is not None}
+
+
+class Answers:
+    """Finds the answer to a question among the lines that come in: the first `lines` of them in a row that match when
+    they are put together. RefusalError for a line that says no."""
+
+    def __init__(self, line: Line, match: Match, lines: int = 1) -> None:
+        self._line, self._match = line, match
+        self._row: deque[str] = deque(maxlen=lines)
+
+    def take(self, text: str) -> re.Match[str] | None:
+        """The answer, if it is complete with this line."""
+        if refusal := refusal_of(self._line, text):
+            raise RefusalError(refusal)
+        self._row.append(text)
+        return self._match("\n".join(self._row)) if len(self._row) == self._row.maxlen else None
+
+    @property
+    def passed(self) -> str | None:
+        """The line that turned out to belong to no answer, now that one more came in without making one."""
+        return self._row[0] if len(self._row) == self._row.maxlen else None
 
 
 def sample_of(target: Target, line: str, now: int) -> Sample:
@@ -92,7 +114,12 @@ def sample_of(target: Target, line: str, now: int) -> Sample:
     match = target.reply.fullmatch(line)
     if match is None:
         return target.reading.bad(f"the device answers {line!r}, which has another form", now)
-    return target.reading.sample(match["value"] if "value" in match.re.groupindex else line, now)
+    return target.reading.sample(value_in(match), now)
+
+
+def value_in(match: re.Match[str]) -> str:
+    """The part of a line that is the value: its group of this name, or all of it."""
+    return match["value"] if "value" in match.re.groupindex else match[0]
 
 
 def refusal_of(line: Line, text: str) -> str:

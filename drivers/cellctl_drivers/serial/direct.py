@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from cellctl.driver import Contact, Device, Link, Sample
-from cellctl_drivers.serial.conversation import Conversation, refusal_of, sample_of
-from cellctl_drivers.serial.profile import Line, Profile, Target
+from cellctl_drivers.serial.conversation import Answers, Conversation, sample_of
+from cellctl_drivers.serial.profile import Line, Profile, Question
 from cellctl_drivers.serial.templates import Match
 from cellctl_drivers.wire.direct import Direct, Plan, reached
 from cellctl_drivers.wire.endpoint import Tcp
@@ -42,10 +42,7 @@ class DirectSerial(Conversation):
         timeout_s, misses = profile.line.timeout_s, 1 if isinstance(profile.endpoint, Tcp) else 4
         await reached(self._device, self._contact, timeout_s * misses)
         link.up(await self._identify())
-        looks = [
-            _QuestionLook(question, every_ns, targets, profile.line, self._lines)
-            for (question, every_ns), targets in profile.questions().items()
-        ]
+        looks = [_QuestionLook(question, profile.line, self._lines) for question in profile.questions()]
         watchdog = None if profile.watchdog is None else (profile.watchdog.every_ns, self._feed)
         await Direct(self._device, link, self._contact, Plan(looks, self, timeout_s, misses, watchdog)).run()
 
@@ -62,7 +59,8 @@ class DirectSerial(Conversation):
         self._lines.ask(text)
         self._contact.settle()
 
-    async def _ask(self, text: str, match: Match, timeout_s: float = 0.0) -> re.Match[str]:
+    async def _ask(self, text: str, match: Match, *, lines: int = 1, timeout_s: float = 0.0) -> re.Match[str]:
+        answers = Answers(self._profile.line, match, lines)
         timeout_s = timeout_s or self._profile.line.timeout_s
         loop = asyncio.get_running_loop()
         end_s = loop.time() + timeout_s
@@ -70,9 +68,7 @@ class DirectSerial(Conversation):
         self._contact.settle()
         while True:
             for line in _taken(ask):
-                if refusal := refusal_of(self._profile.line, line):
-                    raise RefusalError(refusal)
-                if found := match(line):
+                if found := answers.take(line):
                     return found
             if loop.time() >= end_s:
                 raise SilenceError(f"no answer from {self._profile.id} within {timeout_s * 1e3:.0f} ms")
@@ -87,10 +83,10 @@ class DirectSerial(Conversation):
 class _QuestionLook:
     """One question that is put again and again, and the points that its answer holds."""
 
-    def __init__(self, question: str, every_ns: int, targets: Sequence[Target], line: Line, lines: Lines) -> None:
-        self.every_ns = every_ns
-        self.signals = [target.reading.signal.id for target in targets]
-        self._question, self._targets, self._line, self._lines = question, targets, line, lines
+    def __init__(self, question: Question, line: Line, lines: Lines) -> None:
+        self.every_ns = question.every_ns
+        self.signals = [target.reading.signal.id for target in question.targets]
+        self._question, self._line, self._lines = question, line, lines
         self._ask: Ask | None = None
         self._told = ""
 
@@ -100,22 +96,26 @@ class _QuestionLook:
 
     def ask(self) -> None:
         """Put it."""
-        self._ask = self._lines.ask(self._question)
+        self._ask = self._lines.ask(self._question.text)
 
     def answer(self, now: int) -> Sequence[Sample]:
         """The samples of an answer that is another than the last one."""
         assert self._ask is not None
+        targets = self._question.targets
+        answers = Answers(self._line, targets[0].reply.fullmatch, self._question.lines)
         for text in _taken(self._ask):
-            refusal = refusal_of(self._line, text)
-            if not refusal and not self._targets[0].reply.fullmatch(text):
-                continue
-            if text == self._told:
-                return ()
-            self._told = text
-            if refusal:
-                return [target.reading.bad(refusal, now) for target in self._targets]
-            return [sample_of(target, text, now) for target in self._targets]
+            try:
+                found = answers.take(text)
+            except RefusalError as refusal:
+                return self._new(str(refusal), [target.reading.bad(str(refusal), now) for target in targets])
+            if found:
+                return self._new(found[0], [sample_of(target, found[0], now) for target in targets])
         return ()
+
+    def _new(self, text: str, samples: Sequence[Sample]) -> Sequence[Sample]:
+        """The samples, if they come of another answer than the last one."""
+        known, self._told = self._told == text, text
+        return () if known else samples
 
 
 def _taken(ask: Ask) -> list[str]:

@@ -2,11 +2,13 @@
 
 The rule kept here: all texts, patterns and settings are parsed and checked at once, without pyserial and without I/O.
 
-The profile language: ``line: {end, timeout, min_pause, error, errors, ack}``, where `error` is the pattern of a line
+The profile language: ``line: {start, end, timeout, min_pause, error, errors, ack}``, where `start` and `end` are the
+signs around each line (in what is sent: `send_start` and `send_end`, if they differ), `error` is the pattern of a line
 that says no (its group ``code`` is looked up in `errors`) and `ack` the pattern of the answer to every ``write:``
 (none: a write has no answer). A signal has ``read:`` with an optional ``reply:`` pattern, whose group ``value`` is the
 value (none: the whole line), and ``write:`` with ``{value}``. A command has ``ask:`` with an optional ``reply:``, whose
 groups are its results, and ``within:`` if its answer takes longer than `timeout`; or ``send:``, which has no answer.
+An answer of several ``lines:`` is put together before its pattern is applied.
 """
 
 import re
@@ -14,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cellctl.driver import AddressError, Command, Device, Point
+from cellctl_drivers.serial.framing import Framing
 from cellctl_drivers.serial.templates import Reply, Template, parse_reply, parse_template
 from cellctl_drivers.wire.endpoint import Endpoint, parse_tcp, parse_tty, scheme_of
 from cellctl_drivers.wire.expectation import Expectation
@@ -22,18 +25,25 @@ from cellctl_drivers.wire.settings import Section, Where, compiled
 
 _SCHEMES = ("serial", "tcp")
 _BAUD = 9600
+#: No answer of a device has more lines.
+_LINES_MAX = 32
 #: Any line.
 ANYTHING = re.compile(r"(?s:.*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """How lines end, how long an answer may take, and what an answer that says no looks like."""
+    """What stands around lines that come and go, how long an answer may take, and what one that says no looks like."""
 
-    end: bytes
+    framing: Framing
+    said: Framing
     timeout_s: float
     error: re.Pattern[str] | None
     errors: Mapping[str, str] = field(default_factory=dict)
+
+    def request(self, text: str) -> bytes:
+        """What is sent for a line."""
+        return self.said.start + text.encode("latin-1", "replace") + self.said.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,17 @@ class Target:
     reply: re.Pattern[str]
     write: Template | None
     ack: re.Pattern[str] | None
+    lines: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked again and again, the lines of its answer, and the points that it holds."""
+
+    text: str
+    every_ns: int
+    lines: int
+    targets: list[Target]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +75,7 @@ class Talk:
     text: Template
     reply: Reply | None
     within_s: float
+    lines: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +103,14 @@ class Profile:
         self.identify = _identify(device.identify)
         self.watchdog = _watchdog(device.watchdog)
 
-    def questions(self) -> dict[tuple[str, int], list[Target]]:
+    def questions(self) -> "list[Question]":
         """What is asked, how often, and the points that each answer holds."""
-        questions: dict[tuple[str, int], list[Target]] = {}
+        questions: dict[tuple[str, int, int], Question] = {}
         for target in self.targets.values():
             if target.read is not None:
-                questions.setdefault((target.read, target.reading.point.every_ns), []).append(target)
-        return questions
+                key = (target.read, target.reading.point.every_ns, target.lines)
+                questions.setdefault(key, Question(*key, [])).targets.append(target)
+        return list(questions.values())
 
     def _command(self, command: Command) -> Talk:
         options = Section(command.options, ("commands", command.name))
@@ -98,8 +121,9 @@ class Profile:
         text = parse_template(options.text(key), options.at(key))
         pattern = parse_reply(options.text("reply", ".*"), options.at("reply")) if asks else None
         within_s = options.duration("within", f"{self.line.timeout_s} s") / 1e9
+        lines = options.integer("lines", 1, (1, _LINES_MAX)) if asks else 1
         options.close()
-        return Talk(text, pattern, within_s)
+        return Talk(text, pattern, within_s, lines)
 
 
 def _endpoint(address: str) -> Endpoint:
@@ -109,14 +133,28 @@ def _endpoint(address: str) -> Endpoint:
 
 
 def _line(settings: Section) -> Line:
-    end = settings.text("end", "\n").encode("latin-1", "replace")
+    framing = Framing(_sign(settings, "end", "\n"), _sign(settings, "start", ""))
+    said = Framing(
+        _sign(settings, "send_end", framing.end.decode("latin-1")),
+        _sign(settings, "send_start", framing.start.decode("latin-1")),
+    )
     errors = settings.take("errors") or {}
-    if not end:
+    if not framing.end:
         raise AddressError("a line needs an end", settings.at("end"))
     if not isinstance(errors, Mapping):
         raise AddressError("`errors` gives a text for each code", settings.at("errors"))
     timeout_s = settings.duration("timeout", "1 s") / 1e9
-    return Line(end, timeout_s, settings.pattern("error"), {str(code): str(text) for code, text in errors.items()})
+    texts = {str(code): str(text) for code, text in errors.items()}
+    return Line(framing, said, timeout_s, settings.pattern("error"), texts)
+
+
+def _sign(settings: Section, key: str, default: str) -> bytes:
+    """What stands before or after a line."""
+    text = settings.text(key, default)
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        raise AddressError(f"{text!r} is more than bytes can hold", settings.at(key)) from None
 
 
 def _target(point: Point, ack: re.Pattern[str] | None) -> Target:
@@ -124,6 +162,7 @@ def _target(point: Point, ack: re.Pattern[str] | None) -> Target:
     reply = options.pattern("reply")
     ack = options.pattern("ack") or ack
     equals = options.text("equals") if "equals" in options else None
+    lines = options.integer("lines", 1, (1, _LINES_MAX))
     options.close()
     if reply is not None and "value" not in reply.groupindex:
         raise AddressError("the pattern needs a group (?P<value>...)", options.at("reply"))
@@ -132,7 +171,7 @@ def _target(point: Point, ack: re.Pattern[str] | None) -> Target:
     write = parse_template(point.write, options.at("write"), only=("value",)) if point.write else None
     for key in ("read", "write"):
         _check_line(getattr(point, key) or "x", options.at(key))
-    return Target(Reading(point, equals), point.read, reply or ANYTHING, write, ack)
+    return Target(Reading(point, equals), point.read, reply or ANYTHING, write, ack, lines)
 
 
 def _identify(identify: Mapping[str, object] | None) -> tuple[str, Expectation] | None:

@@ -4,23 +4,18 @@ The rule kept here: identified before anything is written; a line that is no ans
 a line that says no is a refusal, never a value.
 """
 
-import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from cellctl.driver import DriverError, Link
-from cellctl_drivers.serial.conversation import Conversation, refusal_of, sample_of
-from cellctl_drivers.serial.profile import Line, Profile, Target, Watchdog
+from cellctl_drivers.serial.conversation import Answers, Conversation, sample_of
+from cellctl_drivers.serial.framing import Framer, Strays
+from cellctl_drivers.serial.profile import Profile, Question, Watchdog
 from cellctl_drivers.serial.templates import Match
 from cellctl_drivers.wire.exchange import Exchange, Take
-from cellctl_drivers.wire.orders import RefusalError, SilenceError
+from cellctl_drivers.wire.orders import RefusalError
 from cellctl_drivers.wire.rounds import Job, Rounds
-
-_logger = logging.getLogger(__name__)
-
-#: No answer of a device that speaks in lines is longer.
-_LINE_BYTES_MAX = 4096
 
 
 class Session(Conversation):
@@ -30,32 +25,33 @@ class Session(Conversation):
         self._profile = profile
         self._link = link
         self._exchange = exchange
+        self._framer = Framer(profile.line.framing, Strays(profile.id))
 
     async def run(self) -> None:
         """Identify the device, then read and perform orders until the connection is lost (DriverError)."""
         self._link.up(await self._identify())
-        jobs = [Job(every, self._reader(ask, targets)) for (ask, every), targets in self._profile.questions().items()]
+        jobs = [Job(question.every_ns, self._reader(question)) for question in self._profile.questions()]
         if (watchdog := self._profile.watchdog) is not None:
             jobs.insert(0, Job(watchdog.every_ns, partial(self._feed, watchdog), urgent=True))
         await Rounds(self._link, jobs, self, self._exchange.lost).run()
 
-    async def _ask(self, text: str, match: Match, timeout_s: float = 0.0) -> re.Match[str]:
+    async def _ask(self, text: str, match: Match, *, lines: int = 1, timeout_s: float = 0.0) -> re.Match[str]:
         line = self._profile.line
-        request = text.encode("latin-1", "replace") + line.end
-        return await self._exchange.ask(request, taker(line, match), timeout_s or line.timeout_s)
+        take = taker(self._framer, Answers(line, match, lines))
+        return await self._exchange.ask(line.request(text), take, timeout_s or line.timeout_s)
 
-    def _reader(self, ask: str, targets: Sequence[Target]) -> Callable[[], Awaitable[None]]:
-        first = targets[0]
+    def _reader(self, question: Question) -> Callable[[], Awaitable[None]]:
+        match, targets = question.targets[0].reply.fullmatch, question.targets
 
         async def read() -> None:
             try:
-                line = (await self._ask(ask, first.reply.fullmatch))[0]
+                text = (await self._ask(question.text, match, lines=question.lines))[0]
             except RefusalError as refusal:
                 now = self._link.now()
                 self._link.put([target.reading.bad(str(refusal), now) for target in targets])
                 return
             now = self._link.now()
-            self._link.put([sample_of(target, line, now) for target in targets])
+            self._link.put([sample_of(target, text, now) for target in targets])
 
         return read
 
@@ -66,23 +62,18 @@ class Session(Conversation):
             raise DriverError(f"{self._profile.id} does not take its watchdog: {refusal}") from refusal
 
     async def _tell(self, text: str) -> None:
-        await self._exchange.tell(text.encode("latin-1", "replace") + self._profile.line.end)
+        await self._exchange.tell(self._profile.line.request(text))
 
 
-def taker(line: Line, match: Match) -> Take[re.Match[str]]:
-    """What finds the line that is the answer (`match`) in the bytes received; RefusalError for a line that says no."""
+def taker(framer: Framer, answers: Answers) -> Take[re.Match[str]]:
+    """What finds the answer in the bytes received; RefusalError for a line that says no."""
 
     def take(received: bytearray) -> re.Match[str] | None:
-        while (length := received.find(line.end)) >= 0:
-            text = received[:length].decode("latin-1")
-            del received[: length + len(line.end)]
-            if refusal := refusal_of(line, text):
-                raise RefusalError(refusal)
-            if found := match(text):
+        while (text := framer.next(received)) is not None:
+            if found := answers.take(text):
                 return found
-            _logger.info("passed over an unexpected line: %.80r", text)
-        if len(received) > _LINE_BYTES_MAX:
-            raise SilenceError("what the device sends has no line end")
+            if answers.passed is not None:
+                framer.strays.line(answers.passed)
         return None
 
     return take

@@ -6,9 +6,9 @@ The rule kept here: a line stands there without its end.
 from collections.abc import Sequence
 
 from cellctl.driver import Order, Sample, Write
-from cellctl_drivers.serial.conversation import refusal_of, sample_of
+from cellctl_drivers.serial.conversation import Answers, sample_of
 from cellctl_drivers.serial.profile import Profile
-from cellctl_drivers.wire.orders import OrderError
+from cellctl_drivers.wire.orders import OrderError, RefusalError
 
 
 def meaning(profile: Profile, signal: str, wire: Sequence[str]) -> Sample:
@@ -16,11 +16,14 @@ def meaning(profile: Profile, signal: str, wire: Sequence[str]) -> Sample:
     target = profile.targets[signal]
     if target.read is None:
         raise ValueError(f"{signal} is not read")
+    answers = Answers(profile.line, target.reply.fullmatch, target.lines)
     for line in wire:
-        if refusal := refusal_of(profile.line, line):
-            return target.reading.bad(refusal, 0)
-        if target.reply.fullmatch(line):
-            return sample_of(target, line, 0)
+        try:
+            found = answers.take(line)
+        except RefusalError as refusal:
+            return target.reading.bad(str(refusal), 0)
+        if found:
+            return sample_of(target, found[0], 0)
     raise ValueError(f"no line here is an answer to {target.read!r}")
 
 

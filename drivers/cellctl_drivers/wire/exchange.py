@@ -3,7 +3,7 @@
 The rule kept here: an answer that comes late is never taken for the answer to the next request. Over TCP a request
 without a proper answer ends the connection, and the socket is aborted. On a serial port, where a new connection would
 still hear the old answer, the line is left alone until it was quiet for one more time-out; the second failure in a row
-ends the connection.
+ends the connection (a later one, for devices to which silence is an answer).
 """
 
 import asyncio
@@ -23,6 +23,9 @@ T = TypeVar("T")
 #: Takes the answer out of what was received so far; None: it is not complete; SilenceError: it is none.
 Take = Callable[[bytearray], T | None]
 
+#: Takes what nobody asked for out of what was received so far; what it leaves may be the beginning of something.
+Listen = Callable[[bytearray], None]
+
 #: How long a connection may take to be made: one repeated SYN and some time.
 CONNECT_S = 2.0
 
@@ -34,13 +37,17 @@ _ABORT = struct.pack("ii", 1, 0)
 
 
 class Exchange(asyncio.Protocol):
-    """A connection to one device, for one request at a time."""
+    """A connection to one device, for one request at a time. So many requests in a row as `silences_max` may stay
+    without an answer."""
 
-    def __init__(self, device: str, *, forgiving: bool, min_pause_s: float = 0.0) -> None:
+    def __init__(
+        self, device: str, *, forgiving: bool, min_pause_s: float = 0.0, listen: Listen = bytearray.clear
+    ) -> None:
         self.device = device
+        self.silences_max = int(forgiving)
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
-        self._forgiving = forgiving
+        self._listen = listen
         self._min_pause_s = min_pause_s
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
@@ -58,12 +65,13 @@ class Exchange(asyncio.Protocol):
         try:
             answer = await self._ask(request, take, timeout_s)
         except SilenceError as silence:
-            if not self._forgiving:
+            if not self.silences_max:
                 raise DriverError(str(silence)) from silence
             self._failures += 1
             await self._quiet(timeout_s)
-            if self._failures > 1:
-                raise DriverError(f"{silence} (twice in a row)") from silence
+            self._buffer.clear()
+            if self._failures > self.silences_max:
+                raise DriverError(f"{silence} ({self._failures} times in a row)") from silence
             raise
         except (RefusalError, OrderError):
             self._failures = 0
@@ -107,21 +115,25 @@ class Exchange(asyncio.Protocol):
         """Asyncio calls this with what came in."""
         self._last_byte_s = self._loop.time()
         self._buffer += data
+        if self._answer is not None and not self._answer.done():
+            self._look(self._answer)
         if self._answer is None or self._answer.done():
-            self._buffer.clear()
-            return
+            self._listen(self._buffer)
+
+    def _look(self, waiting: asyncio.Future[object]) -> None:
+        """Whether what came in is the answer that is waited for."""
         try:
             answer = self._take(self._buffer)
         except Exception as error:
-            self._answer.set_exception(error)
+            waiting.set_exception(error)
             return
         if answer is not None:
-            self._answer.set_result(answer)
+            waiting.set_result(answer)
 
     async def _ask(self, request: bytes, take: Take[T], timeout_s: float) -> T:
         await self._pause()
         transport = self._sending()
-        self._buffer.clear()
+        self._listen(self._buffer)
         self._take = take
         self._answer = self._loop.create_future()
         timer = self._loop.call_later(timeout_s, self._expire, timeout_s)
@@ -158,9 +170,14 @@ class Exchange(asyncio.Protocol):
 
 
 @contextlib.asynccontextmanager
-async def connected(endpoint: Endpoint, device: str, min_pause_s: float) -> AsyncIterator[Exchange]:
-    """A connection to `endpoint` for the length of the block; DriverError if it cannot be made."""
-    exchange = Exchange(device, forgiving=not isinstance(endpoint, Tcp), min_pause_s=min_pause_s)
+async def connected(
+    endpoint: Endpoint, device: str, min_pause_s: float, listen: Listen = bytearray.clear
+) -> AsyncIterator[Exchange]:
+    """A connection to `endpoint` for the length of the block; DriverError if it cannot be made.
+
+    `listen` is given what comes in while nothing is asked.
+    """
+    exchange = Exchange(device, forgiving=not isinstance(endpoint, Tcp), min_pause_s=min_pause_s, listen=listen)
     loop = asyncio.get_running_loop()
     try:
         try:

@@ -22,7 +22,7 @@ class LineSession:
 
     def feed(self, data: bytes) -> None:
         """Ask the model each whole line; one that never ends is dropped."""
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        *lines, self._buffer = (self._buffer + data).split(self._wire.takes.encode("ascii"))
         if len(self._buffer) > LINE_BYTES_MAX:
             self._buffer = b""
         for line in lines:
@@ -36,4 +36,4 @@ class LineSession:
         for ask in self._asks:
             replies, ask.replies = ask.replies, []
             for reply in replies:
-                self._write((reply + self._wire.end).encode("ascii"))
+                self._write((self._wire.start + reply + self._wire.end).encode("ascii"))
