@@ -80,7 +80,7 @@ class _Builder:
     def _signal(self, name: str, row: SignalRow) -> None:
         at = ("signals", name)
         errors = self._report.errors
-        if row.read is None and row.write is None:
+        if row.read is None and row.write is None and "hear" not in (row.model_extra or {}):
             self._wrong(Wrong("E304", f"the signal {name!r} has no address", "add 'read: ...' or 'write: ...'"), *at)
         self._check_keys(name, row)
         bounds = self._bounds(row.range, row.unit, *at, "range")

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from cellctl.core.signal import Value
+from cellctl.core.signal import FAR_NS, Value
 from cellctl.core.units import UNITS, UnitError, convert, dimension_of, duration_ns, parse_quantity
 from cellctl.model.problems import Wrong, did_you_mean
 
@@ -83,6 +83,11 @@ def read_duration(value: object) -> int:
     if duration > TIME_MAX_NS:
         raise Wrong("E132", f"{value} is longer than ten years", "write a length of time such as '2 s'")
     return duration
+
+
+def read_lasting(value: object) -> int:
+    """How long something lasts, in ns: ``10 s``, or ``never`` for what never ends."""
+    return FAR_NS if value == "never" else read_duration(value)
 
 
 def read_amount(value: object) -> Amount:
@@ -249,6 +254,12 @@ def _shown(value: object) -> str:
 Duration = Annotated[int, BeforeValidator(read_duration), WithJsonSchema({"type": "string", "examples": ["80 ms"]})]
 #: A length of time in which something must happen: never zero.
 Period = Annotated[Duration, Field(gt=0)]
+Lasting = Annotated[
+    int,
+    BeforeValidator(read_lasting),
+    Field(gt=0),
+    WithJsonSchema({"type": "string", "examples": ["10 s", "never"]}),
+]
 Range = Annotated[
     Bounds, BeforeValidator(read_bounds), WithJsonSchema({"type": ["string", "number"], "examples": ["1300..1550 W"]})
 ]

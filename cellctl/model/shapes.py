@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema
 from cellctl.core.messages import CommandClass
 from cellctl.core.signal import Value
 from cellctl.model.problems import ONE_OF_THEM, Wrong, did_you_mean
-from cellctl.model.quantity import AmountText, Duration, Id, Name, Period, Range, Unit, Words
+from cellctl.model.quantity import AmountText, Duration, Id, Lasting, Name, Period, Range, Unit, Words
 from cellctl.model.secrets import Secret
 from cellctl.model.shape import Shape, read_version
 
@@ -172,7 +172,7 @@ class SignalRow(Sourced):
     safe: AmountText | None = None
     verify: AmountText | None = None
     latch: Literal["rising", "falling"] | None = None
-    stale: Period | None = None
+    stale: Lasting | None = None
 
 
 class ArgumentRow(Shape):

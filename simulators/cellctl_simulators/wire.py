@@ -23,6 +23,9 @@ TABLES: Mapping[int, str] = {
 #: Lines that came in and were never taken by a model; older ones are dropped, as in the buffer of a real device.
 ASKS_MAX = 64
 
+#: Lines that nobody asked for are remembered until everybody was told, but no more than these.
+SAID_MAX = 64
+
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 #: Exception codes of Modbus.
@@ -109,10 +112,12 @@ class Ask:
 
 class Lines:
     """The text lines of a device: `start` and `end` stand around each line that it sends, `takes` closes each line that
-    it is sent."""
+    it is sent, `greeting` is what it says to a new connection ("": nothing)."""
 
-    def __init__(self, *, end: str = "\r\n", start: str = "", takes: str = "\n") -> None:
-        self.start, self.end, self.takes = start, end, takes
+    def __init__(self, *, end: str = "\r\n", start: str = "", takes: str = "\n", greeting: str = "") -> None:
+        self.start, self.end, self.takes, self._greeting = start, end, takes, greeting
+        self.said_count = 0
+        self._said: deque[str] = deque(maxlen=SAID_MAX)
         self.mask: Mask | None = None
         self.double: Callable[[Ask], None] = lambda ask: None  # answers in place of a device that is stuck
         self._asks: deque[Ask] = deque(maxlen=ASKS_MAX)
@@ -123,6 +128,21 @@ class Lines:
         if self.mask is None or self._heard(ask, self.mask):
             self._asks.append(ask)
         return ask
+
+    @property
+    def greeting(self) -> str:
+        """What a new connection hears."""
+        return "STRANGER,0" if self._greeting and self.mask is not None and self.mask.strange else self._greeting
+
+    def say(self, text: str) -> None:
+        """Send a line that nobody asked for, to everybody who is connected."""
+        self._said.append(text)
+        self.said_count += 1
+
+    def said_since(self, count: int) -> list[str]:
+        """What was said after so many lines, as far as it is remembered."""
+        new = min(self.said_count - count, len(self._said))
+        return list(self._said)[-new:] if new > 0 else []
 
     def _heard(self, ask: Ask, mask: Mask) -> bool:
         """Whether the device hears anything of a line, which then is as it hears it."""

@@ -133,7 +133,7 @@ SERIAL = [
     ("", {"command": {}}, ("commands", "c", "ask"), "either"),
     ("", {"command": {"ask": "A", "reply": "("}}, ("commands", "c", "reply"), "not a pattern"),
     ("", {"command": {"send": "A", "reply": "B"}}, ("commands", "c", "reply"), "not known"),
-    ("", {"identify": {"expect": "X"}}, ("identify",), "'ask' is missing"),
+    ("", {"identify": {"ask": "X"}}, ("identify",), "'expect' is missing"),
     ("", {"identify": {"ask": "*IDN?", "expect": "("}}, ("identify", "expect"), "not a pattern"),
     ("", {"watchdog": {"ask": "W", "every": "soon"}}, ("watchdog", "every"), "number with a unit"),
 ]

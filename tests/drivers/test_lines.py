@@ -11,8 +11,8 @@ import pytest
 from cellctl.driver import Command, CommandClass, Device, DriverError, Outcome, Point, Quality, Signal
 from cellctl_drivers.serial import SerialDriver
 from cellctl_drivers.serial.conversation import Answers
-from cellctl_drivers.serial.framing import Framer, Framing
-from cellctl_drivers.serial.profile import Line
+from cellctl_drivers.serial.framing import Framer
+from cellctl_drivers.serial.profile import Profile
 from cellctl_drivers.serial.session import taker
 from cellctl_drivers.serial.templates import parse_reply
 from cellctl_drivers.wire.orders import RefusalError, SilenceError
@@ -22,13 +22,12 @@ from .recording import RecordingLink, Running, until
 from .rigs import LINE_GO, LINE_POINTS, LINE_SETTINGS
 from .servers import LineDevice, Pty, TcpServer
 
-CRLF = Framing(b"\r\n")
-LINE = Line(CRLF, CRLF, 1.0, re.compile(r"ERR (?P<code>\d+)"), {"2": "the value is out of range"})
+OVEN = Profile(Device("dev", "serial", "tcp://127.0.0.1:1", {}, settings=LINE_SETTINGS))
 
 
 def took(pattern: str, received: bytes, lines: int = 1) -> re.Match[str] | None:
-    answers = Answers(LINE, re.compile(pattern).fullmatch, lines)
-    return taker(Framer(LINE.framing), answers)(bytearray(received))
+    answers = Answers(OVEN, re.compile(pattern).fullmatch, lines)
+    return taker(Framer(OVEN.line.framing), answers)(bytearray(received))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from cellctl.core.condition import Compare, Ref
 from cellctl.core.messages import CommandClass
-from cellctl.core.signal import STALE_AFTER_NS
+from cellctl.core.signal import STALE_AFTER_NS, Image, Sample
 from cellctl.model import check, load
 
 CELL = Path(__file__).parents[2] / "recipes" / "battery-module"
@@ -58,6 +58,37 @@ def test_a_signal_row(cell: Path):
     assert slow.text == "Slow"
     assert model.devices["oven"].points["slow"].bad_if == (1, 2)
     assert model.equipment.signals["oven.door"].stale_after_ns == 60_000_000_000
+
+
+HEARD = """\
+cellctl: 1
+profile: {id: scanner, version: 1, protocol: serial}
+signals:
+  code:   {type: text, hear: "(?P<value>.+)", stale: never}
+  button: {type: bool, hear: "BUTTON (?P<value>.)", stale: 10 s}
+"""
+
+
+def test_a_signal_that_is_only_heard_says_how_long_it_stays_good(cell: Path):
+    (cell / "profiles" / "scanner.yaml").write_text(HEARD, "utf-8")
+    assert [str(problem) for problem in check(cell / "profiles" / "scanner.yaml").problems] == []
+    file = cell / "cell.yaml"
+    row = 'devices:\n  scanner: {profile: scanner, at: "tcp://10.0.0.2:9004"}'
+    file.write_text(file.read_text("utf-8").replace("devices:", row, 1), "utf-8")
+    signals = load(cell).equipment.signals
+    assert signals["scanner.button"].stale_after_ns == 10_000_000_000
+    image = Image([signals["scanner.code"], signals["scanner.button"]])
+    for name, value in (("scanner.code", "4711"), ("scanner.button", True)):
+        image.take(Sample(name, value, time_ns=10**18, received_ns=10**18))
+    assert image.expire(10**18 + 86_400 * 10**9) == ["scanner.button"]
+    assert image.read("scanner.code").good
+
+
+@pytest.mark.parametrize("stale", ["ever", "0 s", "5"])
+def test_how_long_something_lasts_is_a_time_or_never(cell: Path, stale: str):
+    path = cell / "profiles" / "scanner.yaml"
+    path.write_text(HEARD.replace("10 s", stale), "utf-8")
+    assert [problem.code for problem in check(path).problems] != []
 
 
 def test_a_command_row(cell: Path):

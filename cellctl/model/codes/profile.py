@@ -21,7 +21,7 @@ PROFILE: dict[str, tuple[str, str, str, str]] = {
     ),
     "E304": (
         "a signal without an address",
-        "A signal is read, written, or both.",
+        "A signal is read, written, or both; one that a device tells unasked is heard.",
         "temp: {type: float, unit: degC}",
         "temp: {type: float, unit: degC, read: input 1 int16}",
     ),

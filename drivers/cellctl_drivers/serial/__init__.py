@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from cellctl.driver import Contact, Device, Driver, Link, Order, Sample
+from cellctl_drivers.serial.hearing import Hearing
 from cellctl_drivers.serial.profile import Profile
 from cellctl_drivers.serial.session import Session
 from cellctl_drivers.wire.exchange import connected
@@ -39,6 +40,6 @@ class SerialDriver:
 
     async def run(self, link: Link) -> None:
         """One connection, until it is lost (DriverError)."""
-        profile = self._profile
-        async with connected(profile.endpoint, profile.id, profile.min_pause_s) as exchange:
-            await Session(profile, link, exchange).run()
+        profile, hearing = self._profile, Hearing(self._profile, link)
+        async with connected(profile.endpoint, profile.id, profile.min_pause_s, hearing.listen) as exchange:
+            await Session(profile, link, hearing, exchange).run()

@@ -5,12 +5,12 @@ The rule kept here: a line that says no is a refusal, never a value.
 
 import re
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 
 from cellctl.driver import Call, DriverError, Link, Outcome, Sample, Value, Write, WrongDevice
+from cellctl_drivers.serial.hearing import Hearing, value_in
 from cellctl_drivers.serial.profile import ANYTHING, Line, Profile, Target
 from cellctl_drivers.serial.templates import Match
 from cellctl_drivers.wire.orders import OrderError, RefusalError, SilenceError
@@ -20,10 +20,11 @@ _WHOLE = re.compile(r"[+-]?\d+")
 
 
 class Conversation(ABC):
-    """Identifies the device and performs orders. Who carries the lines fills in `_ask` and `_tell`."""
+    """Identifies the device and performs orders. Who carries the lines fills in `_ask`, `_tell` and `_greeting`."""
 
     _profile: Profile
     _link: Link
+    _hearing: Hearing
 
     @abstractmethod
     async def _ask(self, text: str, match: Match, *, lines: int = 1, timeout_s: float = 0.0) -> re.Match[str]:
@@ -33,10 +34,16 @@ class Conversation(ABC):
     async def _tell(self, text: str) -> None:
         """Say what is not answered."""
 
+    @abstractmethod
+    async def _greeting(self) -> str:
+        """What the device says when it is connected; SilenceError if it says nothing."""
+
     async def _identify(self) -> str:
         """The device's identity, "" if the profile knows none; WrongDevice, or DriverError if it does not answer."""
         try:
-            return await self._named()
+            identity = await self._named()
+            self._hearing.trusted = True
+            return identity
         except SilenceError as silence:
             raise DriverError(str(silence)) from silence
 
@@ -47,6 +54,8 @@ class Conversation(ABC):
                     await self._ask(question.text, ANYTHING.fullmatch, lines=question.lines)
             return ""
         ask, expectation = self._profile.identify
+        if not ask:
+            return expectation.check(self._profile.id, await self._greeting())
         try:
             answer = await self._ask(ask, ANYTHING.fullmatch)
         except RefusalError as refusal:
@@ -80,33 +89,43 @@ class Conversation(ABC):
         if talk is None:
             raise OrderError(Outcome.NOT_SENT, f"there is no command {order.name!r}")
         values = {**order.arguments, "token": order.token}
-        text = talk.text.fill(values)
+        texts = [text.fill(values) for text in talk.texts]
         if talk.reply is None:
-            await self._tell(text)
+            for text in texts:
+                await self._tell(text)
             return {}
-        answer = await self._ask(text, talk.reply.match(values), lines=talk.lines, timeout_s=talk.within_s)
+        answer = await self._ask(texts[0], talk.reply.match(values), lines=talk.lines, timeout_s=talk.within_s)
         return {name: value_of(found) for name, found in answer.groupdict().items() if found is not None}
 
 
 class Answers:
     """Finds the answer to a question among the lines that come in: the first `lines` of them in a row that match when
-    they are put together. RefusalError for a line that says no."""
+    they are put together. RefusalError for a line that says no.
 
-    def __init__(self, line: Line, match: Match, lines: int = 1) -> None:
-        self._line, self._match = line, match
-        self._row: deque[str] = deque(maxlen=lines)
+    An answer of one line that fits a signal is heard as well. A question that takes any line for its answer takes none
+    that is told unasked.
+    """
+
+    def __init__(self, profile: Profile, match: Match, lines: int = 1, *, hearing: Hearing | None = None) -> None:
+        self._line, self._match, self._lines, self._hearing = profile.line, match, lines, hearing
+        self._row: list[str] = []
 
     def take(self, text: str) -> re.Match[str] | None:
         """The answer, if it is complete with this line."""
         if refusal := refusal_of(self._line, text):
             raise RefusalError(refusal)
-        self._row.append(text)
-        return self._match("\n".join(self._row)) if len(self._row) == self._row.maxlen else None
-
-    @property
-    def passed(self) -> str | None:
-        """The line that turned out to belong to no answer, now that one more came in without making one."""
-        return self._row[0] if len(self._row) == self._row.maxlen else None
+        whole = len(self._row) == self._lines - 1
+        found = self._match("\n".join([*self._row, text])) if whole else None
+        is_heard = self._hearing is not None and self._hearing.hear(text)
+        if found is not None and not (is_heard and found.re.pattern == ANYTHING.pattern):
+            return found
+        if not is_heard:
+            self._row.append(text)
+        if whole and self._row:
+            passed = self._row.pop(0)
+            if self._hearing is not None:
+                self._hearing.strays.line(passed)
+        return None
 
 
 def sample_of(target: Target, line: str, now: int) -> Sample:
@@ -115,11 +134,6 @@ def sample_of(target: Target, line: str, now: int) -> Sample:
     if match is None:
         return target.reading.bad(f"the device answers {line!r}, which has another form", now)
     return target.reading.sample(value_in(match), now)
-
-
-def value_in(match: re.Match[str]) -> str:
-    """The part of a line that is the value: its group of this name, or all of it."""
-    return match["value"] if "value" in match.re.groupindex else match[0]
 
 
 def refusal_of(line: Line, text: str) -> str:

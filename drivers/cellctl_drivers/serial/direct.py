@@ -7,9 +7,10 @@ from typing import Protocol
 
 from cellctl.driver import Contact, Device, Link, Sample
 from cellctl_drivers.serial.conversation import Answers, Conversation, sample_of
-from cellctl_drivers.serial.profile import Line, Profile, Question
+from cellctl_drivers.serial.hearing import Hearing, heard
+from cellctl_drivers.serial.profile import Profile, Question
 from cellctl_drivers.serial.templates import Match
-from cellctl_drivers.wire.direct import Direct, Plan, reached
+from cellctl_drivers.wire.direct import Direct, Look, Plan, reached
 from cellctl_drivers.wire.endpoint import Tcp
 from cellctl_drivers.wire.orders import RefusalError, SilenceError
 
@@ -21,7 +22,18 @@ class Ask(Protocol):
 
 
 class Lines(Protocol):
-    """What a simulated device that speaks in lines takes."""
+    """What a simulated device that speaks in lines takes, and what it says by itself."""
+
+    @property
+    def greeting(self) -> str:
+        """What it says to a new connection; "": nothing."""
+
+    @property
+    def said_count(self) -> int:
+        """How many lines it has said that nobody asked for."""
+
+    def said_since(self, count: int) -> list[str]:
+        """Those that came after so many."""
 
     def ask(self, text: str) -> Ask:
         """Let a line come in."""
@@ -39,12 +51,19 @@ class DirectSerial(Conversation):
     async def run(self, link: Link) -> None:
         """One connection, until it is lost (DriverError)."""
         profile, self._link, self._lines = self._profile, link, self._contact.wire
+        self._hearing = Hearing(profile, link)
         timeout_s, misses = profile.line.timeout_s, 1 if isinstance(profile.endpoint, Tcp) else 4
         await reached(self._device, self._contact, timeout_s * misses)
+        told = _ToldLook(profile, self._lines, self._contact)
         link.up(await self._identify())
-        looks = [_QuestionLook(question, profile.line, self._lines) for question in profile.questions()]
+        looks: list[Look] = [_QuestionLook(question, profile, self._lines) for question in profile.questions()]
+        looks += [told] if profile.hearing else []
         watchdog = None if profile.watchdog is None else (profile.watchdog.every_ns, self._feed)
-        await Direct(self._device, link, self._contact, Plan(looks, self, timeout_s, misses, watchdog)).run()
+        end_watch = self._contact.watch(told.miss)
+        try:
+            await Direct(self._device, link, self._contact, Plan(looks, self, timeout_s, misses, watchdog)).run()
+        finally:
+            end_watch()
 
     def heard(self) -> None:
         """The device did something: it may have answered."""
@@ -59,8 +78,13 @@ class DirectSerial(Conversation):
         self._lines.ask(text)
         self._contact.settle()
 
+    async def _greeting(self) -> str:
+        if not self._lines.greeting:
+            raise SilenceError(f"{self._profile.id} says nothing when it is connected")
+        return self._lines.greeting
+
     async def _ask(self, text: str, match: Match, *, lines: int = 1, timeout_s: float = 0.0) -> re.Match[str]:
-        answers = Answers(self._profile.line, match, lines)
+        answers = Answers(self._profile, match, lines, hearing=self._hearing)
         timeout_s = timeout_s or self._profile.line.timeout_s
         loop = asyncio.get_running_loop()
         end_s = loop.time() + timeout_s
@@ -83,10 +107,10 @@ class DirectSerial(Conversation):
 class _QuestionLook:
     """One question that is put again and again, and the points that its answer holds."""
 
-    def __init__(self, question: Question, line: Line, lines: Lines) -> None:
+    def __init__(self, question: Question, profile: Profile, lines: Lines) -> None:
         self.every_ns = question.every_ns
         self.signals = [target.reading.signal.id for target in question.targets]
-        self._question, self._line, self._lines = question, line, lines
+        self._question, self._profile, self._lines = question, profile, lines
         self._ask: Ask | None = None
         self._told = ""
 
@@ -102,7 +126,7 @@ class _QuestionLook:
         """The samples of an answer that is another than the last one."""
         assert self._ask is not None
         targets = self._question.targets
-        answers = Answers(self._line, targets[0].reply.fullmatch, self._question.lines)
+        answers = Answers(self._profile, targets[0].reply.fullmatch, self._question.lines)
         for text in _taken(self._ask):
             try:
                 found = answers.take(text)
@@ -116,6 +140,34 @@ class _QuestionLook:
         """The samples, if they come of another answer than the last one."""
         known, self._told = self._told == text, text
         return () if known else samples
+
+
+class _ToldLook:
+    """What the device says without being asked: it is there at once."""
+
+    every_ns = 1_000_000
+    signals: Sequence[str] = ()  # that nothing was said does not mean that anything still holds
+
+    def __init__(self, profile: Profile, lines: Lines, contact: Contact) -> None:
+        self._profile, self._lines, self._contact = profile, lines, contact
+        self._count = lines.said_count
+
+    def miss(self) -> None:
+        """What is said while nothing passes is lost."""
+        if self._contact.trouble:
+            self._count = self._lines.said_count
+
+    def differs(self) -> bool:
+        """Whether something was said."""
+        return self._lines.said_count != self._count
+
+    def ask(self) -> None:
+        """Nobody asks."""
+
+    def answer(self, now: int) -> Sequence[Sample]:
+        """The samples of all that was said."""
+        texts, self._count = self._lines.said_since(self._count), self._lines.said_count
+        return [sample for text in texts for sample in heard(self._profile, text, now)]
 
 
 def _taken(ask: Ask) -> list[str]:

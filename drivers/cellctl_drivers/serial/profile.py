@@ -7,12 +7,14 @@ signs around each line (in what is sent: `send_start` and `send_end`, if they di
 that says no (its group ``code`` is looked up in `errors`) and `ack` the pattern of the answer to every ``write:``
 (none: a write has no answer). A signal has ``read:`` with an optional ``reply:`` pattern, whose group ``value`` is the
 value (none: the whole line), and ``write:`` with ``{value}``. A command has ``ask:`` with an optional ``reply:``, whose
-groups are its results, and ``within:`` if its answer takes longer than `timeout`; or ``send:``, which has no answer.
-An answer of several ``lines:`` is put together before its pattern is applied.
+groups are its results, and ``within:`` if its answer takes longer than `timeout`; or ``send:``, a line or a list of
+them, which has no answer. An answer of several ``lines:`` is put together before its pattern is applied. A signal may
+``hear:`` a pattern in what the device says by itself, and ``identify:`` without ``ask`` expects the greeting of a new
+connection.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cellctl.driver import AddressError, Command, Device, Point
@@ -56,6 +58,7 @@ class Target:
     write: Template | None
     ack: re.Pattern[str] | None
     lines: int = 1
+    hear: re.Pattern[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """One command: what is sent, and the answer to wait for (None: there is none)."""
+    """One command: the lines that are sent, and the answer to wait for (None: there is none)."""
 
-    text: Template
+    texts: Sequence[Template]
     reply: Reply | None
     within_s: float
     lines: int = 1
@@ -99,9 +102,20 @@ class Profile:
         ack = settings.pattern("ack")
         settings.close()
         self.targets = {name: _target(point, ack) for name, point in device.points.items()}
+        self.hearing = [target for target in self.targets.values() if target.hear is not None]
         self.commands = {name: self._command(command) for name, command in device.commands.items()}
         self.identify = _identify(device.identify)
         self.watchdog = _watchdog(device.watchdog)
+
+    @property
+    def greets(self) -> bool:
+        """Whether the device says what it is when it is connected."""
+        return self.identify is not None and not self.identify[0]
+
+    @property
+    def listens(self) -> bool:
+        """Whether the device says something that it was not asked for."""
+        return bool(self.hearing) or self.greets
 
     def questions(self) -> "list[Question]":
         """What is asked, how often, and the points that each answer holds."""
@@ -118,12 +132,14 @@ class Profile:
         key = "ask" if asks else "send"
         if asks == ("send" in options):
             raise AddressError("a command has either `ask` (with an answer) or `send` (without)", options.at("ask"))
-        text = parse_template(options.text(key), options.at(key))
+        told = options.take(key)
+        lines_told = told if isinstance(told, list) and told and not asks else [options.text(key)]
+        texts = [parse_template(str(line), options.at(key)) for line in lines_told]
         pattern = parse_reply(options.text("reply", ".*"), options.at("reply")) if asks else None
         within_s = options.duration("within", f"{self.line.timeout_s} s") / 1e9
         lines = options.integer("lines", 1, (1, _LINES_MAX)) if asks else 1
         options.close()
-        return Talk(text, pattern, within_s, lines)
+        return Talk(texts, pattern, within_s, lines)
 
 
 def _endpoint(address: str) -> Endpoint:
@@ -159,29 +175,31 @@ def _sign(settings: Section, key: str, default: str) -> bytes:
 
 def _target(point: Point, ack: re.Pattern[str] | None) -> Target:
     options = Section(point.options, ("signals", point.signal.name))
-    reply = options.pattern("reply")
+    reply, hear = options.pattern("reply"), options.pattern("hear")
     ack = options.pattern("ack") or ack
     equals = options.text("equals") if "equals" in options else None
     lines = options.integer("lines", 1, (1, _LINES_MAX))
     options.close()
-    if reply is not None and "value" not in reply.groupindex:
-        raise AddressError("the pattern needs a group (?P<value>...)", options.at("reply"))
+    for key, pattern in (("reply", reply), ("hear", hear)):
+        if pattern is not None and "value" not in pattern.groupindex:
+            raise AddressError("the pattern needs a group (?P<value>...)", options.at(key))
     if equals is not None and point.signal.type != "bool":
         raise AddressError("`equals` makes a bool: the signal's type must be bool", options.at("equals"))
     write = parse_template(point.write, options.at("write"), only=("value",)) if point.write else None
     for key in ("read", "write"):
         _check_line(getattr(point, key) or "x", options.at(key))
-    return Target(Reading(point, equals), point.read, reply or ANYTHING, write, ack, lines)
+    return Target(Reading(point, equals), point.read, reply or ANYTHING, write, ack, lines, hear)
 
 
 def _identify(identify: Mapping[str, object] | None) -> tuple[str, Expectation] | None:
+    """What is asked ("": nothing, the device greets), and what must be said."""
     if identify is None:
         return None
     section = Section(identify, ("identify",))
-    ask = section.text("ask")
+    ask = section.text("ask", "")
     expectation = Expectation(section)
     section.close()
-    _check_line(ask, section.at("ask"))
+    _check_line(ask or "x", section.at("ask"))
     return ask, expectation
 
 

@@ -10,22 +10,21 @@ from functools import partial
 
 from cellctl.driver import DriverError, Link
 from cellctl_drivers.serial.conversation import Answers, Conversation, sample_of
-from cellctl_drivers.serial.framing import Framer, Strays
-from cellctl_drivers.serial.profile import Profile, Question, Watchdog
+from cellctl_drivers.serial.framing import Framer
+from cellctl_drivers.serial.hearing import Hearing
+from cellctl_drivers.serial.profile import ANYTHING, Profile, Question, Watchdog
 from cellctl_drivers.serial.templates import Match
 from cellctl_drivers.wire.exchange import Exchange, Take
-from cellctl_drivers.wire.orders import RefusalError
+from cellctl_drivers.wire.orders import RefusalError, SilenceError
 from cellctl_drivers.wire.rounds import Job, Rounds
 
 
 class Session(Conversation):
     """What is done on one connection, from identification to its loss."""
 
-    def __init__(self, profile: Profile, link: Link, exchange: Exchange) -> None:
-        self._profile = profile
-        self._link = link
-        self._exchange = exchange
-        self._framer = Framer(profile.line.framing, Strays(profile.id))
+    def __init__(self, profile: Profile, link: Link, hearing: Hearing, exchange: Exchange) -> None:
+        self._profile, self._link = profile, link
+        self._hearing, self._exchange = hearing, exchange
 
     async def run(self) -> None:
         """Identify the device, then read and perform orders until the connection is lost (DriverError)."""
@@ -37,8 +36,20 @@ class Session(Conversation):
 
     async def _ask(self, text: str, match: Match, *, lines: int = 1, timeout_s: float = 0.0) -> re.Match[str]:
         line = self._profile.line
-        take = taker(self._framer, Answers(line, match, lines))
-        return await self._exchange.ask(line.request(text), take, timeout_s or line.timeout_s)
+        take = taker(self._hearing.framer, Answers(self._profile, match, lines, hearing=self._hearing))
+        try:
+            return await self._exchange.ask(line.request(text), take, timeout_s or line.timeout_s)
+        except SilenceError:
+            self._hearing.framer.forget()  # the rest of a line does not come any more
+            raise
+
+    async def _greeting(self) -> str:
+        """It may have come before anybody waits for it."""
+        if self._hearing.greeting is None:
+            take = taker(self._hearing.framer, Answers(self._profile, ANYTHING.fullmatch))
+            found = await self._exchange.ask(b"", take, self._profile.line.timeout_s)
+            return found[0]
+        return self._hearing.greeting
 
     def _reader(self, question: Question) -> Callable[[], Awaitable[None]]:
         match, targets = question.targets[0].reply.fullmatch, question.targets
@@ -72,8 +83,6 @@ def taker(framer: Framer, answers: Answers) -> Take[re.Match[str]]:
         while (text := framer.next(received)) is not None:
             if found := answers.take(text):
                 return found
-            if answers.passed is not None:
-                framer.strays.line(answers.passed)
         return None
 
     return take

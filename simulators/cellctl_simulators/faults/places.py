@@ -33,7 +33,8 @@ def places(device: Device, name: str) -> Places:
     if name in device.commands:
         options = device.commands[name].options
         rows = [str(key) for key in write] if isinstance(write := options.get("write"), dict) else []
-        rows += [str(options[key]) for key in ("ask", "send") if key in options]
+        told = [options[key] for key in ("ask", "send") if key in options]
+        rows += [str(row) for each in told for row in (each if isinstance(each, list) else [each])]
         return Places(frozenset(), frozenset(place for row in rows for place in _of(row, order=True)))
     raise ValueError(f"{device.id} has no signal or command {name!r}{hint(name, [*device.points, *device.commands])}")
 

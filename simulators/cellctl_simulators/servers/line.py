@@ -1,4 +1,7 @@
-"""Text lines: every line that comes in is asked of the model, every reply goes back to the connection that asked."""
+"""Text lines: every line that comes in is asked of the model, every reply goes back to the connection that asked.
+
+What the model says by itself goes to every connection.
+"""
 
 from collections import deque
 from collections.abc import Callable
@@ -19,6 +22,9 @@ class LineSession:
         self._settle = settle
         self._buffer = b""
         self._asks: deque[Ask] = deque(maxlen=OPEN_ASKS_MAX)
+        self._said = wire.said_count
+        if wire.greeting:
+            self._send(wire.greeting)
 
     def feed(self, data: bytes) -> None:
         """Ask the model each whole line; one that never ends is dropped."""
@@ -32,8 +38,14 @@ class LineSession:
             self.refresh()
 
     def refresh(self) -> None:
-        """Send the replies that are there."""
+        """Send the replies that are there, and what the device says by itself."""
+        for text in self._wire.said_since(self._said):
+            self._send(text)
+        self._said = self._wire.said_count
         for ask in self._asks:
             replies, ask.replies = ask.replies, []
             for reply in replies:
-                self._write((self._wire.start + reply + self._wire.end).encode("ascii"))
+                self._send(reply)
+
+    def _send(self, text: str) -> None:
+        self._write((self._wire.start + text + self._wire.end).encode("ascii"))

@@ -1,0 +1,66 @@
+"""What a line device says without being asked: events of scanners and buttons, the greeting of a new connection.
+
+The rule kept here: a line is heard when it fits a signal as a whole, and not before the device is known to be the right
+one. Nothing is kept: a line becomes samples at once, or is passed over and counted.
+"""
+
+import re
+
+from cellctl.driver import Link, Sample
+from cellctl_drivers.serial.framing import Framer, Strays
+from cellctl_drivers.serial.profile import Profile
+from cellctl_drivers.wire.orders import SilenceError
+
+
+class Hearing:
+    """Listens on one connection: `listen` to bytes, or `hear` line by line."""
+
+    def __init__(self, profile: Profile, link: Link) -> None:
+        self._profile, self._link = profile, link
+        self.strays = Strays(profile.id)
+        self.framer = Framer(profile.line.framing, self.strays)
+        self.trusted = False  # the device is known to be the right one
+        self.greeting: str | None = None  # the first line of a device that greets
+
+    def listen(self, received: bytearray) -> None:
+        """Take what nobody asked for out of `received`; the beginning of a line stays, if one may be heard."""
+        if not self._profile.listens:
+            self.strays.loose(bytes(received))
+            received.clear()
+            return
+        while (text := self._next(received)) is not None:
+            if not self.hear(text):
+                self.strays.line(text)
+
+    def hear(self, text: str) -> bool:
+        """Whether the line is one that is told unasked; its signals then have its values."""
+        if self._profile.greets and self.greeting is None:
+            self.greeting = text
+            return True
+        samples = heard(self._profile, text, self._link.now())
+        if samples and not self.trusted:
+            self.strays.line(text)
+        elif samples:
+            self._link.put(samples)
+        return bool(samples)
+
+    def _next(self, received: bytearray) -> str | None:
+        try:
+            return self.framer.next(received)
+        except SilenceError:  # a line that never ends, which is counted: the next one has a beginning
+            return None
+
+
+def heard(profile: Profile, text: str, now: int) -> list[Sample]:
+    """The samples of the signals that hear this line; none if it is no line that is told unasked."""
+    samples = []
+    for target in profile.hearing:
+        assert target.hear is not None
+        if match := target.hear.fullmatch(text):
+            samples.append(target.reading.sample(value_in(match), now))
+    return samples
+
+
+def value_in(match: re.Match[str]) -> str:
+    """The part of a line that is the value: its group of this name, or all of it."""
+    return match["value"] if "value" in match.re.groupindex else match[0]
