@@ -5,11 +5,11 @@ The rule kept here: a line that says no is a refusal, never a value.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
-from cellctl.driver import Call, DriverError, Link, Outcome, Sample, Value, Write, WrongDevice
+from cellctl.driver import Call, DriverError, Link, Outcome, Quality, Sample, Value, Write, WrongDevice
 from cellctl_drivers.serial.hearing import Hearing, value_in
 from cellctl_drivers.serial.profile import ANYTHING, Line, Profile, Target
 from cellctl_drivers.serial.templates import Match
@@ -134,6 +134,18 @@ def sample_of(target: Target, line: str, now: int) -> Sample:
     if match is None:
         return target.reading.bad(f"the device answers {line!r}, which has another form", now)
     return target.reading.sample(value_in(match), now)
+
+
+def silent(profile: Profile, targets: Sequence[Target], now: int, reason: str) -> list[Sample]:
+    """What it means for these points that the device does not answer; nothing, if its silence is a fault."""
+    if not profile.may_be_silent:
+        return []
+    return [
+        target.reading.bad(f"the device is silent: {reason}", now)
+        if target.silence is None
+        else Sample(target.reading.signal.id, target.silence, Quality.GOOD, now, now)
+        for target in targets
+    ]
 
 
 def refusal_of(line: Line, text: str) -> str:

@@ -2,17 +2,20 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from cellctl.driver import Contact, Device, Link, Sample
-from cellctl_drivers.serial.conversation import Answers, Conversation, sample_of
+from cellctl_drivers.serial.conversation import Answers, Conversation, sample_of, silent
 from cellctl_drivers.serial.hearing import Hearing, heard
 from cellctl_drivers.serial.profile import Profile, Question
 from cellctl_drivers.serial.templates import Match
 from cellctl_drivers.wire.direct import Direct, Look, Plan, reached
-from cellctl_drivers.wire.endpoint import Tcp
 from cellctl_drivers.wire.orders import RefusalError, SilenceError
+
+#: What was told last, when the device was silent.
+_SILENCE = object()
 
 
 class Ask(Protocol):
@@ -39,6 +42,26 @@ class Lines(Protocol):
         """Let a line come in."""
 
 
+@dataclass(slots=True)
+class Ends:
+    """What the looks and the orders of one connection share: both its ends, and how often in a row the far one was
+    silent; to a device to which silence is a state that may happen for a while."""
+
+    profile: Profile
+    lines: Lines
+    hearing: Hearing
+    lose: Callable[[str], None] | None = None
+    silences: int = 0
+
+    def unanswered(self, timeout_s: float) -> str:
+        """One more question stayed without an answer: the reason in words."""
+        self.silences += 1
+        reason = f"no answer from {self.profile.id} within {timeout_s * 1e3:.0f} ms"
+        if self.profile.may_be_silent and self.silences > self.profile.silences_max and self.lose is not None:
+            self.lose(f"{reason} ({self.silences} times in a row)")
+        return reason
+
+
 class DirectSerial(Conversation):
     """The driver of one line device that is touched directly."""
 
@@ -52,16 +75,21 @@ class DirectSerial(Conversation):
         """One connection, until it is lost (DriverError)."""
         profile, self._link, self._lines = self._profile, link, self._contact.wire
         self._hearing = Hearing(profile, link)
-        timeout_s, misses = profile.line.timeout_s, 1 if isinstance(profile.endpoint, Tcp) else 4
+        self._ends = Ends(profile, self._lines, self._hearing)
+        # On a line, each silence is followed by one more time-out in which the line is left alone.
+        timeout_s = profile.line.timeout_s
+        misses = 2 * (profile.silences_max + 1) if profile.silences_max else 1
         await reached(self._device, self._contact, timeout_s * misses)
         told = _ToldLook(profile, self._lines, self._contact)
         link.up(await self._identify())
-        looks: list[Look] = [_QuestionLook(question, profile, self._lines) for question in profile.questions()]
+        looks: list[Look] = [_QuestionLook(question, self._ends) for question in profile.questions()]
         looks += [told] if profile.hearing else []
         watchdog = None if profile.watchdog is None else (profile.watchdog.every_ns, self._feed)
+        direct = Direct(self._device, link, self._contact, Plan(looks, self, timeout_s, misses, watchdog))
+        self._ends.lose = direct.lose
         end_watch = self._contact.watch(told.miss)
         try:
-            await Direct(self._device, link, self._contact, Plan(looks, self, timeout_s, misses, watchdog)).run()
+            await direct.run()
         finally:
             end_watch()
 
@@ -92,10 +120,11 @@ class DirectSerial(Conversation):
         self._contact.settle()
         while True:
             for line in _taken(ask):
+                self._ends.silences = 0
                 if found := answers.take(line):
                     return found
             if loop.time() >= end_s:
-                raise SilenceError(f"no answer from {self._profile.id} within {timeout_s * 1e3:.0f} ms")
+                raise SilenceError(self._ends.unanswered(timeout_s))
             self._heard = loop.create_future()
             in_vain = loop.call_at(end_s, self.heard)
             try:
@@ -107,37 +136,48 @@ class DirectSerial(Conversation):
 class _QuestionLook:
     """One question that is put again and again, and the points that its answer holds."""
 
-    def __init__(self, question: Question, profile: Profile, lines: Lines) -> None:
+    def __init__(self, question: Question, ends: Ends) -> None:
         self.every_ns = question.every_ns
         self.signals = [target.reading.signal.id for target in question.targets]
-        self._question, self._profile, self._lines = question, profile, lines
-        self._ask: Ask | None = None
-        self._told = ""
+        self._question, self._ends = question, ends
+        self._ask: Ask | None = None  # that is not answered yet
+        self._asked_ns = 0
+        self._told: object = None
 
     def differs(self) -> bool:
         """Nobody knows without asking."""
         return True
 
     def ask(self) -> None:
-        """Put it."""
-        self._ask = self._lines.ask(self._question.text)
+        """Put it, unless its answer is still waited for."""
+        if self._ask is None:
+            self._ask, self._asked_ns = self._ends.lines.ask(self._question.text), 0
+            match = self._question.targets[0].reply.fullmatch
+            self._answers = Answers(self._ends.profile, match, self._question.lines, hearing=self._ends.hearing)
 
     def answer(self, now: int) -> Sequence[Sample]:
-        """The samples of an answer that is another than the last one."""
+        """The samples of an answer that is another than the last one, or of silence."""
         assert self._ask is not None
         targets = self._question.targets
-        answers = Answers(self._profile, targets[0].reply.fullmatch, self._question.lines)
         for text in _taken(self._ask):
             try:
-                found = answers.take(text)
+                found = self._answers.take(text)
             except RefusalError as refusal:
                 return self._new(str(refusal), [target.reading.bad(str(refusal), now) for target in targets])
             if found:
                 return self._new(found[0], [sample_of(target, found[0], now) for target in targets])
-        return ()
+        self._asked_ns = self._asked_ns or now
+        timeout_s = self._ends.profile.line.timeout_s
+        if now - self._asked_ns < timeout_s * 1e9:
+            return ()
+        self._ask = None
+        reason = self._ends.unanswered(timeout_s)
+        known, self._told = self._told is _SILENCE, _SILENCE
+        return () if known else silent(self._ends.profile, targets, now, reason)
 
     def _new(self, text: str, samples: Sequence[Sample]) -> Sequence[Sample]:
         """The samples, if they come of another answer than the last one."""
+        self._ask, self._ends.silences = None, 0
         known, self._told = self._told == text, text
         return () if known else samples
 

@@ -10,17 +10,18 @@ value (none: the whole line), and ``write:`` with ``{value}``. A command has ``a
 groups are its results, and ``within:`` if its answer takes longer than `timeout`; or ``send:``, a line or a list of
 them, which has no answer. An answer of several ``lines:`` is put together before its pattern is applied. A signal may
 ``hear:`` a pattern in what the device says by itself, and ``identify:`` without ``ask`` expects the greeting of a new
-connection.
+connection. Where ``silence: is a state``, or a signal says what ``silence: {means:}``, up to ``silent_max`` questions
+in a row may stay without an answer.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cellctl.driver import AddressError, Command, Device, Point
+from cellctl.driver import AddressError, Command, Device, Point, Value
 from cellctl_drivers.serial.framing import Framing
 from cellctl_drivers.serial.templates import Reply, Template, parse_reply, parse_template
-from cellctl_drivers.wire.endpoint import Endpoint, parse_tcp, parse_tty, scheme_of
+from cellctl_drivers.wire.endpoint import Endpoint, Tcp, parse_tcp, parse_tty, scheme_of
 from cellctl_drivers.wire.expectation import Expectation
 from cellctl_drivers.wire.reading import Reading
 from cellctl_drivers.wire.settings import Section, Where, compiled
@@ -29,6 +30,8 @@ _SCHEMES = ("serial", "tcp")
 _BAUD = 9600
 #: No answer of a device has more lines.
 _LINES_MAX = 32
+#: So many questions in a row stay without an answer until a device to which silence is a state counts as gone.
+_SILENT_MAX = 8
 #: Any line.
 ANYTHING = re.compile(r"(?s:.*)")
 
@@ -50,7 +53,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One point: the question and the pattern of its answer, and what writes it."""
+    """One point: the question and the pattern of its answer, what writes it, the pattern of what tells it unasked, and
+    its value while the device is silent."""
 
     reading: Reading
     read: str | None
@@ -59,6 +63,7 @@ class Target:
     ack: re.Pattern[str] | None
     lines: int = 1
     hear: re.Pattern[str] | None = None
+    silence: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +105,15 @@ class Profile:
         self.line = _line(settings)
         self.min_pause_s = settings.duration("min_pause", "0 ms") / 1e9
         ack = settings.pattern("ack")
+        silence = settings.choice("silence", "is a fault", ("is a fault", "is a state"))
+        silent_max = settings.integer("silent_max", _SILENT_MAX, (1, 1000))
         settings.close()
         self.targets = {name: _target(point, ack) for name, point in device.points.items()}
+        #: Whether a device that does not answer tells something by it.
+        self.may_be_silent = silence == "is a state" or any(each.silence is not None for each in self.targets.values())
+        usual_max = 0 if isinstance(self.endpoint, Tcp) else 1
+        #: How many questions in a row may stay without an answer before the connection counts as lost.
+        self.silences_max = silent_max if self.may_be_silent else usual_max
         self.hearing = [target for target in self.targets.values() if target.hear is not None]
         self.commands = {name: self._command(command) for name, command in device.commands.items()}
         self.identify = _identify(device.identify)
@@ -179,6 +191,7 @@ def _target(point: Point, ack: re.Pattern[str] | None) -> Target:
     ack = options.pattern("ack") or ack
     equals = options.text("equals") if "equals" in options else None
     lines = options.integer("lines", 1, (1, _LINES_MAX))
+    silence = _meant(options, point.signal.type)
     options.close()
     for key, pattern in (("reply", reply), ("hear", hear)):
         if pattern is not None and "value" not in pattern.groupindex:
@@ -188,7 +201,24 @@ def _target(point: Point, ack: re.Pattern[str] | None) -> Target:
     write = parse_template(point.write, options.at("write"), only=("value",)) if point.write else None
     for key in ("read", "write"):
         _check_line(getattr(point, key) or "x", options.at(key))
-    return Target(Reading(point, equals), point.read, reply or ANYTHING, write, ack, lines, hear)
+    return Target(Reading(point, equals), point.read, reply or ANYTHING, write, ack, lines, hear, silence)
+
+
+def _meant(options: Section, kind: str) -> Value | None:
+    """The value that a signal has while the device is silent; None: none."""
+    told = options.take("silence")
+    if told is None:
+        return None
+    if not isinstance(told, Mapping):
+        raise AddressError("silence means a value: silence: {means: VALUE}", options.at("silence"))
+    section = Section(told, options.at("silence"))
+    value = section.take("means")
+    section.close()
+    kinds = {"bool": (bool,), "int": (int,), "float": (int, float), "text": (str,)}[kind]
+    if not isinstance(value, kinds) or (kind != "bool" and isinstance(value, bool)):
+        raise AddressError(f"{value!r} is no value of a signal of type {kind}", section.at("means"))
+    assert isinstance(value, bool | int | float | str)
+    return value
 
 
 def _identify(identify: Mapping[str, object] | None) -> tuple[str, Expectation] | None:

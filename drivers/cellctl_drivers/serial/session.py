@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from cellctl.driver import DriverError, Link
-from cellctl_drivers.serial.conversation import Answers, Conversation, sample_of
+from cellctl_drivers.serial.conversation import Answers, Conversation, sample_of, silent
 from cellctl_drivers.serial.framing import Framer
 from cellctl_drivers.serial.hearing import Hearing
 from cellctl_drivers.serial.profile import ANYTHING, Profile, Question, Watchdog
@@ -25,6 +25,7 @@ class Session(Conversation):
     def __init__(self, profile: Profile, link: Link, hearing: Hearing, exchange: Exchange) -> None:
         self._profile, self._link = profile, link
         self._hearing, self._exchange = hearing, exchange
+        exchange.silences_max = profile.silences_max
 
     async def run(self) -> None:
         """Identify the device, then read and perform orders until the connection is lost (DriverError)."""
@@ -61,6 +62,9 @@ class Session(Conversation):
                 now = self._link.now()
                 self._link.put([target.reading.bad(str(refusal), now) for target in targets])
                 return
+            except SilenceError as silence:
+                self._link.put(silent(self._profile, targets, self._link.now(), str(silence)))
+                raise
             now = self._link.now()
             self._link.put([sample_of(target, text, now) for target in targets])
 

@@ -1,12 +1,12 @@
 """What a line device says and is told, as text: the lines of its golden vectors.
 
-The rule kept here: a line stands there without its end.
+The rule kept here: a line stands there without its end, and no line is silence.
 """
 
 from collections.abc import Sequence
 
 from cellctl.driver import Order, Sample, Write
-from cellctl_drivers.serial.conversation import Answers, sample_of
+from cellctl_drivers.serial.conversation import Answers, sample_of, silent
 from cellctl_drivers.serial.hearing import heard
 from cellctl_drivers.serial.profile import Profile
 from cellctl_drivers.wire.orders import OrderError, RefusalError
@@ -22,6 +22,8 @@ def meaning(profile: Profile, signal: str, wire: Sequence[str]) -> Sample:
         return next(sample for sample in heard(profile, lines[0], 0) if sample.signal == target.reading.signal.id)
     if target.read is None:
         raise ValueError(f"no line here is one that {signal} hears")
+    if not wire and (told := silent(profile, [target], 0, "no answer")):
+        return told[0]
     answers = Answers(profile, target.reply.fullmatch, target.lines)
     for line in wire:
         try:

@@ -109,6 +109,12 @@ class Direct:
                 if timer is not None:
                     timer.cancel()
 
+    def lose(self, reason: str) -> None:
+        """The connection counts as lost."""
+        if not self._lost and self._task is not None:
+            self._lost = reason
+            self._task.cancel()
+
     # --- what the device does -----------------------------------------------------------------------------------
 
     def _changed(self) -> None:
@@ -122,19 +128,14 @@ class Direct:
     def _suffer(self) -> None:
         """End the connection if it is cut, or if answers fail to come for too long."""
         if self._contact.trouble == "cut":
-            self._lose(f"the connection to {self._device} was lost")
+            self.lose(f"the connection to {self._device} was lost")
         elif self._contact.trouble and self._ending is None:
             patience_s = self._plan.timeout_s * self._plan.misses
             reason = f"no answer from {self._device} within {patience_s * 1e3:.0f} ms"
-            self._ending = self._loop.call_later(patience_s, self._lose, reason)
+            self._ending = self._loop.call_later(patience_s, self.lose, reason)
         elif not self._contact.trouble and self._ending is not None:
             self._ending.cancel()
             self._ending = None
-
-    def _lose(self, reason: str) -> None:
-        if not self._lost and self._task is not None:
-            self._lost = reason
-            self._task.cancel()
 
     def _feed(self) -> None:
         """Keep the device alive."""
