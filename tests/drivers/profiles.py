@@ -25,6 +25,8 @@ _OF_THE_CORE = {
     "bad_if",
     "verify",
     "safe",
+    "stale",
+    "latch",
     "text",
 }
 _OF_COMMANDS = {"parameters", "until", "timeout", "class", "probe", "result", "safe"}

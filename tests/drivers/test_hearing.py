@@ -71,8 +71,8 @@ class ScannerLines(Lines):
 
 
 def described(at: str, **more: Any) -> Device:
-    parts: dict[str, Any] = {"points": POINTS, "settings": SETTINGS, **more}
-    return Device("dev", "serial", at, commands={"scan": SCAN, "move": MOVE}, **parts)
+    parts: dict[str, Any] = {"points": POINTS, "settings": SETTINGS, "commands": {"scan": SCAN, "move": MOVE}, **more}
+    return Device("dev", "serial", at, **parts)
 
 
 class Place:
@@ -175,7 +175,8 @@ async def test_an_answer_that_fits_a_signal_is_heard_too(place: Place, link: Rec
 
 async def test_foreign_lines_are_not_believed(place: Place, link: RecordingLink) -> None:
     async with Running(place.driver(), link) as running:
-        for line in (b"CODE\r\n", b"CODE 1 2\r\n", b" CODE 1\r\n", b"TEMP 99\r\n", b"ERR 2\r\n"):
+        await link.value("temp", 23.5)
+        for line in (b"CODE\r\n", b"CODE 1 2\r\n", b" CODE 1\r\n", b"TEMP99\r\n", b"ERR 2\r\n"):
             place.say(line)
         place.say(b"CODE last\r\n")
         await link.value("code", "last")
@@ -183,6 +184,26 @@ async def test_foreign_lines_are_not_believed(place: Place, link: RecordingLink)
         assert not running.task.done()
     assert [sample.value for sample in link.samples if sample.signal == "dev.code"] == ["last"]
     assert {sample.value for sample in link.samples if sample.signal == "dev.temp"} == {23.5}
+
+
+async def test_a_refusal_that_fits_a_signal_is_heard_too(place: Place, link: RecordingLink) -> None:
+    """A robot tells the errors of its motions whenever they happen, and that may be while a question is open."""
+    fault = Point(Signal("dev.fault", "int"), options={"hear": r"ERR (?P<value>\d+)"})
+    commands = {"bad": Command("bad", CommandClass.LEVEL, 10**9, {"ask": "NOTHING"})}
+    made = place.driver(points={"fault": fault}, commands=commands)
+    async with Running(made, link):
+        assert (await link.answer(link.call("bad"))).outcome is Outcome.REFUSED
+        await link.value("fault", 2)
+        place.say(b"ERR 7\r\n")
+        await link.value("fault", 7)
+
+
+async def test_what_is_said_to_a_line_without_an_answer_is_heard(place: Place, link: RecordingLink) -> None:
+    beat = Point(Signal("dev.beat", "text"), options={"hear": "(?P<value>OK)"})
+    commands = {"beat": Command("beat", CommandClass.LEVEL, 10**9, {"send": "BEAT"})}
+    async with Running(place.driver(points={"beat": beat}, commands=commands), link):
+        await link.answer(link.call("beat"))
+        await link.value("beat", "OK")
 
 
 async def test_the_end_of_a_line_that_is_too_long_is_no_line(wired: Place, link: RecordingLink) -> None:

@@ -138,6 +138,22 @@ async def test_an_argument_that_is_missing_or_wrong_is_not_sent(server: TcpServe
     assert "'to' is missing" in missing.reason
 
 
+async def test_what_means_something_to_the_device_is_not_let_in(
+    server: TcpServer, oven: LineDevice, link: RecordingLink
+) -> None:
+    commands = {"print": Command("print", CommandClass.PULSE, 10**9, {"send": "^XA^FD{text}^FS^XZ"})}
+    points = {"word": Point(Signal("dev.word", "text", writable=True), "WORD?", "WORD {value}")}
+    made = driver(server, commands=commands, points=points, settings={**LINE_SETTINGS, "reserved": "^~"})
+    async with Running(made, link):
+        refused = await link.answer(link.call("print", text="A^XZ^XA^FDB"))
+        also = await link.set("word", "~JA")
+        assert (await link.answer(link.call("print", text="A-1"))).outcome is Outcome.CONFIRMED
+        assert (await link.set("word", "A-1")).outcome is Outcome.CONFIRMED
+    assert [refused.outcome, also.outcome] == [Outcome.REFUSED] * 2
+    assert refused.reason == "text: '^' means something to the device"
+    assert [request for request in oven.seen if b"^" in request] == [b"^XA^FDA-1^FS^XZ\r\n"]
+
+
 async def test_signals_of_one_question_are_asked_once(server: TcpServer, oven: LineDevice, link: RecordingLink) -> None:
     oven.values["WORD"] = "7,closed"
     points = {

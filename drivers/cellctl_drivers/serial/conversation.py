@@ -102,8 +102,8 @@ class Answers:
     """Finds the answer to a question among the lines that come in: the first `lines` of them in a row that match when
     they are put together. RefusalError for a line that says no.
 
-    An answer of one line that fits a signal is heard as well. A question that takes any line for its answer takes none
-    that is told unasked.
+    An answer of one line, or a refusal, that fits a signal is heard as well. A question that takes any line for its
+    answer takes none that is told unasked.
     """
 
     def __init__(self, profile: Profile, match: Match, lines: int = 1, *, hearing: Hearing | None = None) -> None:
@@ -113,6 +113,8 @@ class Answers:
     def take(self, text: str) -> re.Match[str] | None:
         """The answer, if it is complete with this line."""
         if refusal := refusal_of(self._line, text):
+            if self._hearing is not None:
+                self._hearing.hear(text)
             raise RefusalError(refusal)
         whole = len(self._row) == self._lines - 1
         found = self._match("\n".join([*self._row, text])) if whole else None

@@ -2,17 +2,21 @@
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from cellctl.driver import Contact, Device, Link, Sample
-from cellctl_drivers.serial.conversation import Answers, Conversation, sample_of, silent
+from cellctl_drivers.serial.conversation import Answers, Conversation, refusal_of, sample_of, silent
 from cellctl_drivers.serial.hearing import Hearing, heard
-from cellctl_drivers.serial.profile import Profile, Question
+from cellctl_drivers.serial.profile import ANYTHING, Profile, Question
 from cellctl_drivers.serial.templates import Match
 from cellctl_drivers.wire.direct import Direct, Look, Plan, reached
 from cellctl_drivers.wire.orders import RefusalError, SilenceError
+
+#: So many of the last lines that need no answer may have one all the same, which is heard.
+_TOLD_MAX = 16
 
 #: What was told last, when the device was silent.
 _SILENCE = object()
@@ -50,6 +54,7 @@ class Ends:
     profile: Profile
     lines: Lines
     hearing: Hearing
+    told: deque[Ask] = field(default_factory=lambda: deque(maxlen=_TOLD_MAX))  # what nobody waits for an answer to
     lose: Callable[[str], None] | None = None
     silences: int = 0
 
@@ -80,7 +85,7 @@ class DirectSerial(Conversation):
         timeout_s = profile.line.timeout_s
         misses = 2 * (profile.silences_max + 1) if profile.silences_max else 1
         await reached(self._device, self._contact, timeout_s * misses)
-        told = _ToldLook(profile, self._lines, self._contact)
+        told = _ToldLook(self._ends, self._contact)
         link.up(await self._identify())
         looks: list[Look] = [_QuestionLook(question, self._ends) for question in profile.questions()]
         looks += [told] if profile.hearing else []
@@ -103,7 +108,7 @@ class DirectSerial(Conversation):
         self._lines.ask(self._profile.watchdog.ask)
 
     async def _tell(self, text: str) -> None:
-        self._lines.ask(text)
+        self._ends.told.append(self._lines.ask(text))
         self._contact.settle()
 
     async def _greeting(self) -> str:
@@ -116,13 +121,15 @@ class DirectSerial(Conversation):
         timeout_s = timeout_s or self._profile.line.timeout_s
         loop = asyncio.get_running_loop()
         end_s = loop.time() + timeout_s
-        ask = self._lines.ask(text)
+        said_count, ask = self._lines.said_count, self._lines.ask(text)
         self._contact.settle()
         while True:
             for line in _taken(ask):
                 self._ends.silences = 0
                 if found := answers.take(line):
                     return found
+            if found := self._overheard(self._lines.said_since(said_count), match):
+                return found
             if loop.time() >= end_s:
                 raise SilenceError(self._ends.unanswered(timeout_s))
             self._heard = loop.create_future()
@@ -131,6 +138,15 @@ class DirectSerial(Conversation):
                 await self._heard
             finally:
                 in_vain.cancel()
+
+    def _overheard(self, lines: Sequence[str], match: Match) -> re.Match[str] | None:
+        """The answer among what the device says to everybody; whoever asks for any line means none of these."""
+        for line in lines:
+            if refusal := refusal_of(self._profile.line, line):
+                raise RefusalError(refusal)
+            if (found := match(line)) and found.re.pattern != ANYTHING.pattern:
+                return found
+        return None
 
 
 class _QuestionLook:
@@ -188,26 +204,30 @@ class _ToldLook:
     every_ns = 1_000_000
     signals: Sequence[str] = ()  # that nothing was said does not mean that anything still holds
 
-    def __init__(self, profile: Profile, lines: Lines, contact: Contact) -> None:
-        self._profile, self._lines, self._contact = profile, lines, contact
-        self._count = lines.said_count
+    def __init__(self, ends: Ends, contact: Contact) -> None:
+        self._ends, self._contact = ends, contact
+        self._count = ends.lines.said_count
 
     def miss(self) -> None:
         """What is said while nothing passes is lost."""
         if self._contact.trouble:
-            self._count = self._lines.said_count
+            self._taken()
 
     def differs(self) -> bool:
         """Whether something was said."""
-        return self._lines.said_count != self._count
+        return self._ends.lines.said_count != self._count or any(ask.replies for ask in self._ends.told)
 
     def ask(self) -> None:
         """Nobody asks."""
 
     def answer(self, now: int) -> Sequence[Sample]:
         """The samples of all that was said."""
-        texts, self._count = self._lines.said_since(self._count), self._lines.said_count
-        return [sample for text in texts for sample in heard(self._profile, text, now)]
+        return [sample for text in self._taken() for sample in heard(self._ends.profile, text, now)]
+
+    def _taken(self) -> list[str]:
+        lines = self._ends.lines
+        texts, self._count = lines.said_since(self._count), lines.said_count
+        return texts + [text for ask in self._ends.told for text in _taken(ask)]
 
 
 def _taken(ask: Ask) -> list[str]:

@@ -11,7 +11,7 @@ groups are its results, and ``within:`` if its answer takes longer than `timeout
 them, which has no answer. An answer of several ``lines:`` is put together before its pattern is applied. A signal may
 ``hear:`` a pattern in what the device says by itself, and ``identify:`` without ``ask`` expects the greeting of a new
 connection. Where ``silence: is a state``, or a signal says what ``silence: {means:}``, up to ``silent_max`` questions
-in a row may stay without an answer.
+in a row may stay without an answer. No value that is sent may hold one of the ``reserved:`` characters.
 """
 
 import re
@@ -105,10 +105,11 @@ class Profile:
         self.line = _line(settings)
         self.min_pause_s = settings.duration("min_pause", "0 ms") / 1e9
         ack = settings.pattern("ack")
+        self._reserved = settings.text("reserved", "")
         silence = settings.choice("silence", "is a fault", ("is a fault", "is a state"))
         silent_max = settings.integer("silent_max", _SILENT_MAX, (1, 1000))
         settings.close()
-        self.targets = {name: _target(point, ack) for name, point in device.points.items()}
+        self.targets = {name: _target(point, ack, self._reserved) for name, point in device.points.items()}
         #: Whether a device that does not answer tells something by it.
         self.may_be_silent = silence == "is a state" or any(each.silence is not None for each in self.targets.values())
         usual_max = 0 if isinstance(self.endpoint, Tcp) else 1
@@ -146,7 +147,7 @@ class Profile:
             raise AddressError("a command has either `ask` (with an answer) or `send` (without)", options.at("ask"))
         told = options.take(key)
         lines_told = told if isinstance(told, list) and told and not asks else [options.text(key)]
-        texts = [parse_template(str(line), options.at(key)) for line in lines_told]
+        texts = [parse_template(str(line), options.at(key), reserved=self._reserved) for line in lines_told]
         pattern = parse_reply(options.text("reply", ".*"), options.at("reply")) if asks else None
         within_s = options.duration("within", f"{self.line.timeout_s} s") / 1e9
         lines = options.integer("lines", 1, (1, _LINES_MAX)) if asks else 1
@@ -185,7 +186,7 @@ def _sign(settings: Section, key: str, default: str) -> bytes:
         raise AddressError(f"{text!r} is more than bytes can hold", settings.at(key)) from None
 
 
-def _target(point: Point, ack: re.Pattern[str] | None) -> Target:
+def _target(point: Point, ack: re.Pattern[str] | None, reserved: str) -> Target:
     options = Section(point.options, ("signals", point.signal.name))
     reply, hear = options.pattern("reply"), options.pattern("hear")
     ack = options.pattern("ack") or ack
@@ -198,7 +199,9 @@ def _target(point: Point, ack: re.Pattern[str] | None) -> Target:
             raise AddressError("the pattern needs a group (?P<value>...)", options.at(key))
     if equals is not None and point.signal.type != "bool":
         raise AddressError("`equals` makes a bool: the signal's type must be bool", options.at("equals"))
-    write = parse_template(point.write, options.at("write"), only=("value",)) if point.write else None
+    write = None
+    if point.write:
+        write = parse_template(point.write, options.at("write"), only=("value",), reserved=reserved)
     for key in ("read", "write"):
         _check_line(getattr(point, key) or "x", options.at(key))
     return Target(Reading(point, equals), point.read, reply or ANYTHING, write, ack, lines, hear, silence)

@@ -22,10 +22,11 @@ _REPEATS = ("*", "+", "?", "{")
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text to send."""
+    """A text to send; no value in it may hold one of the `reserved` characters."""
 
     text: str
     names: frozenset[str]
+    reserved: str = ""
 
     def fill(self, values: Mapping[str, Value]) -> str:
         """The text with `values` in it; OrderError (not sent) if one is missing or of the wrong kind."""
@@ -35,13 +36,16 @@ class Template:
             raise OrderError(Outcome.NOT_SENT, f"the argument {error.args[0]!r} is missing") from None
         except ValueError as error:
             raise OrderError(Outcome.NOT_SENT, f"{self.text!r} cannot be filled in: {error}") from None
+        for name in self.names:
+            if found := [sign for sign in self.reserved if sign in str(values[name])]:
+                raise OrderError(Outcome.REFUSED, f"{name}: {found[0]!r} means something to the device")
         if not line.isprintable():
             raise OrderError(Outcome.REFUSED, f"{line!r} holds control characters")
         return line
 
 
-def parse_template(text: str, where: Where, only: tuple[str, ...] = ()) -> Template:
-    """Parse `text`; with `only`, no other names may stand in it."""
+def parse_template(text: str, where: Where, only: tuple[str, ...] = (), *, reserved: str = "") -> Template:
+    """Parse `text`; with `only`, no other names may stand in it; `reserved` characters in none of the values."""
     names = set()
     try:
         for _, name, form, conversion in Formatter().parse(text):
@@ -57,7 +61,7 @@ def parse_template(text: str, where: Where, only: tuple[str, ...] = ()) -> Templ
         if isinstance(error, AddressError):
             raise
         raise AddressError(f"{text!r} cannot be filled in: {error}", where) from None
-    return Template(text, frozenset(names))
+    return Template(text, frozenset(names), reserved)
 
 
 #: Finds out whether a line is the answer: its match, or None.
