@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from random import Random
 
 from cellctl.driver import Value
+from cellctl_simulators.models.ur_dashboard import Dashboard
 from cellctl_simulators.wire import Registers, word
 from cellctl_simulators.world import Outputs
 
@@ -59,4 +60,4 @@ class UrArm:
         return Outputs({"moving": self.moving, "power": 340.0 if self.moving else 120.0}, call_at_ns)
 
 
-MODELS = {"universal-robots.ur": UrArm}
+MODELS = {"universal-robots.ur": UrArm, "universal-robots.dashboard": Dashboard}
