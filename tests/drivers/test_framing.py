@@ -2,6 +2,8 @@
 
 # ruff: noqa: TID251 - the folder is called as it is; what is imported is of these tests
 
+import asyncio
+
 import pytest
 
 from cellctl.driver import AddressError, Command, CommandClass, Device, Outcome, Point, Signal
@@ -13,7 +15,7 @@ from cellctl_simulators.wire import Lines
 
 from .recording import RecordingLink, Running
 from .servers import Device as FarEnd
-from .servers import Pty, TcpServer
+from .servers import LineDevice, Pty, TcpServer
 
 STX = Framing(b"\x03", b"\x02")
 CRLF = Framing(b"\r\n")
@@ -173,6 +175,28 @@ async def test_a_frame_too_many_is_passed_over(printer: tuple[Printer, SerialDri
     device.noise = b"\x02left over\x03"
     async with Running(driver, link):
         assert (await link.answer(link.call("ask"))).result == {"password": 1234, "ram": 0}
+
+
+async def test_a_line_without_end_is_over_after_the_silence(link: RecordingLink) -> None:
+    device = LineDevice()
+    pty = Pty(device)
+    points = {
+        "temp": Point(
+            Signal("dev.temp", "float"), "TEMP?", every_ns=20_000_000, options={"reply": r"TEMP (?P<value>.+)"}
+        )
+    }
+    made = SerialDriver(
+        Device("dev", "serial", f"serial:{pty.path}", points, settings={"end": "\r\n", "timeout": "80 ms"})
+    )
+    async with Running(made, link) as running:
+        await link.value("temp", 23.5)
+        device.values["TEMP"] = "24.5"
+        device.fault.garbage = [b"x" * 2000]
+        await asyncio.sleep(0.03)
+        pty.send(b"x" * 2500)
+        await link.value("temp", 24.5)
+        assert not running.task.done()
+    pty.close()
 
 
 async def test_an_answer_of_three_lines_without_a_wire(link: RecordingLink) -> None:

@@ -24,7 +24,7 @@ from cellctl.driver import (
 )
 from cellctl_drivers.serial import SerialDriver
 from cellctl_simulators.servers.contact import DeviceContact
-from cellctl_simulators.wire import Lines
+from cellctl_simulators.wire import Ask, Lines
 
 from .recording import RecordingLink, Running, until
 from .servers import LineDevice, Pty, TcpServer
@@ -38,6 +38,7 @@ POINTS = {
 }
 SETTINGS = {"end": "\r\n", "timeout": "150 ms", "error": r"ERR (?P<code>\d+)"}
 SCAN = Command("scan", CommandClass.LEVEL, 10**9, {"ask": "SCAN", "reply": r"CODE (?P<code>\S+)", "within": "300 ms"})
+STATUS = {"ask": "WORD?", "lines": 3, "reply": r"A\nB\nWORD (?P<last>\w+)"}
 MOVE = Command("move", CommandClass.LEVEL, 10**9, {"send": ["SET {to:.0f}", "BEAT"]})
 
 
@@ -62,9 +63,13 @@ class ScannerLines(Lines):
     def __init__(self) -> None:
         super().__init__(greeting="OVEN of the tests")
         self.device = Scanner()
+        self.late: list[Ask] = []
 
     def settle(self) -> None:
         for ask in self.take():
+            if ask.text == "LATE":
+                self.late.append(ask)
+                continue
             for line in self.device.respond(ask.text.encode() + b"\r\n").decode().split("\r\n"):
                 if line:
                     ask.reply(line)
@@ -164,6 +169,44 @@ async def test_an_event_in_two_parts_around_a_question_is_heard_as_a_whole(wired
         wired.device.before = b"56\r\n"
         wired.say(b"CODE 1234")
         await link.value("code", "123456")
+
+
+async def test_a_line_that_broke_off_is_not_the_beginning_of_a_later_one(wired: Place, link: RecordingLink) -> None:
+    points = {"code": replace(CODE, options={"hear": "(?P<value>[A-Z0-9]+)"})}
+    async with Running(wired.driver(points=points), link):
+        wired.say(b"BROKEN")
+        await asyncio.sleep(0.25)  # longer than the time-out
+        wired.say(b"CODE12")
+        await asyncio.sleep(0.05)  # not so long
+        wired.say(b"3\r\n")
+        await link.value("code", "CODE123")
+    assert [sample.value for sample in link.samples] == ["CODE123"]
+
+
+async def test_what_is_left_of_a_line_after_silence_is_not_the_beginning_of_an_answer(
+    wired: Place, link: RecordingLink
+) -> None:
+    points = {"temp": POINTS["temp"], "code": replace(CODE, options={"hear": "(?P<value>X.*)"})}
+    settings = {**SETTINGS, "silence": "is a state"}
+    commands = {"quiet": Command("quiet", CommandClass.LEVEL, 10**9, {"ask": "QUIET?", "reply": "Y"})}
+    async with Running(wired.driver(points=points, settings=settings, commands=commands), link):
+        wired.device.before = b"XTRA"
+        answer = await link.answer(link.call("quiet"))
+        assert answer.outcome is Outcome.UNKNOWN
+        before = len(link.samples)
+        await until(lambda: len(link.samples) > before)
+    assert "code" not in link.last
+    assert link.last["temp"].quality is Quality.GOOD
+
+
+async def test_an_event_between_the_lines_of_an_answer_is_heard_and_disturbs_nothing(
+    wired: Place, link: RecordingLink
+) -> None:
+    commands = {"status": Command("status", CommandClass.LEVEL, 10**9, STATUS)}
+    async with Running(wired.driver(points={"code": CODE}, commands=commands), link):
+        wired.device.before = b"A\r\nB\r\nCODE 5\r\n"
+        assert (await link.answer(link.call("status"))).result == {"last": "abc"}
+        await link.value("code", "5")
 
 
 async def test_an_answer_that_fits_a_signal_is_heard_too(place: Place, link: RecordingLink) -> None:
@@ -285,6 +328,23 @@ async def test_a_greeting_without_a_wire(link: RecordingLink) -> None:
         made = SerialDriver.direct(described("tcp://127.0.0.1:1", identify={"expect": expect}), contact)
         async with Running(made, link):
             assert bool(link.ups) is right
+
+
+async def test_an_event_is_no_answer_without_a_wire_either(link: RecordingLink) -> None:
+    wire = ScannerLines()
+    contact = DeviceContact(wire, wire.settle, lambda: False)
+    await contact.start()
+    commands = {"late": Command("late", CommandClass.LEVEL, 10**9, {"ask": "LATE", "within": "2 s"})}
+    async with Running(SerialDriver.direct(described("tcp://127.0.0.1:1", commands=commands), contact), link):
+        order = link.call("late")
+        await until(lambda: bool(wire.late))
+        wire.say("CODE 1")
+        contact.refresh()
+        await link.value("code", "1")
+        assert order not in link.answers
+        wire.late[0].reply("done")
+        contact.refresh()
+        assert (await link.answer(order)).outcome is Outcome.CONFIRMED
 
 
 async def test_what_is_said_while_nothing_passes_is_lost_without_a_wire_too(link: RecordingLink) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 
 from cellctl.driver import Call, DriverError, Link, Outcome, Quality, Sample, Value, Write, WrongDevice
 from cellctl_drivers.serial.hearing import Hearing, value_in
-from cellctl_drivers.serial.profile import ANYTHING, Line, Profile, Target
+from cellctl_drivers.serial.profile import ANY_LINE, ANYTHING, Line, Profile, Target
 from cellctl_drivers.serial.templates import Match
 from cellctl_drivers.wire.orders import OrderError, RefusalError, SilenceError
 from cellctl_drivers.wire.verify import verify
@@ -119,11 +119,12 @@ class Answers:
         whole = len(self._row) == self._lines - 1
         found = self._match("\n".join([*self._row, text])) if whole else None
         is_heard = self._hearing is not None and self._hearing.hear(text)
-        if found is not None and not (is_heard and found.re.pattern == ANYTHING.pattern):
+        if found is not None and not (is_heard and found.re.pattern in ANY_LINE):
             return found
-        if not is_heard:
-            self._row.append(text)
-        if whole and self._row:
+        if is_heard:
+            return None
+        self._row.append(text)
+        if whole:
             passed = self._row.pop(0)
             if self._hearing is not None:
                 self._hearing.strays.line(passed)

@@ -10,7 +10,7 @@ from typing import Protocol
 from cellctl.driver import Contact, Device, Link, Sample
 from cellctl_drivers.serial.conversation import Answers, Conversation, refusal_of, sample_of, silent
 from cellctl_drivers.serial.hearing import Hearing, heard
-from cellctl_drivers.serial.profile import ANYTHING, Profile, Question
+from cellctl_drivers.serial.profile import ANY_LINE, Profile, Question
 from cellctl_drivers.serial.templates import Match
 from cellctl_drivers.wire.direct import Direct, Look, Plan, reached
 from cellctl_drivers.wire.orders import RefusalError, SilenceError
@@ -144,7 +144,7 @@ class DirectSerial(Conversation):
         for line in lines:
             if refusal := refusal_of(self._profile.line, line):
                 raise RefusalError(refusal)
-            if (found := match(line)) and found.re.pattern != ANYTHING.pattern:
+            if (found := match(line)) and found.re.pattern not in ANY_LINE:
                 return found
         return None
 

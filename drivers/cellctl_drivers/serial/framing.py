@@ -63,12 +63,14 @@ class Framer:
     def __init__(self, framing: Framing, strays: Strays | None = None) -> None:
         self._framing = framing
         self.strays = strays or Strays()
+        self.begun = 0  # bytes of a line that has begun while nobody asked
         self._skipping = False  # what comes up to the next end belongs to a line that was too long
 
     def next(self, received: bytearray) -> str | None:
         """The next whole line, taken out of `received`; None if there is none yet. SilenceError for one that never
         ends: all of it is passed over."""
         start, end = self._framing.start, self._framing.end
+        self.begun = 0
         while True:
             if start and not self._begins(received, start):
                 return None

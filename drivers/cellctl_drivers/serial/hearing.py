@@ -1,7 +1,8 @@
 """What a line device says without being asked: events of scanners and buttons, the greeting of a new connection.
 
 The rule kept here: a line is heard when it fits a signal as a whole, and not before the device is known to be the right
-one. Nothing is kept: a line becomes samples at once, or is passed over and counted.
+one. Nothing is kept: a line becomes samples at once, or is passed over and counted. A line that broke off is not the
+beginning of a later one.
 """
 
 import re
@@ -21,6 +22,7 @@ class Hearing:
         self.framer = Framer(profile.line.framing, self.strays)
         self.trusted = False  # the device is known to be the right one
         self.greeting: str | None = None  # the first line of a device that greets
+        self._begun_ns = 0  # when the last bytes of a line came that has begun
 
     def listen(self, received: bytearray) -> None:
         """Take what nobody asked for out of `received`; the beginning of a line stays, if one may be heard."""
@@ -28,9 +30,17 @@ class Hearing:
             self.strays.loose(bytes(received))
             received.clear()
             return
+        now, begun = self._link.now(), self.framer.begun
+        if begun and now - self._begun_ns > self._profile.line.timeout_s * 1e9:
+            self.strays.loose(bytes(received[:begun]))
+            del received[:begun]
+            begun = 0
+        if not begun or len(received) != begun:
+            self._begun_ns = now
         while (text := self._next(received)) is not None:
             if not self.hear(text):
                 self.strays.line(text)
+        self.framer.begun = len(received)
 
     def hear(self, text: str) -> bool:
         """Whether the line is one that is told unasked; its signals then have its values."""

@@ -34,6 +34,8 @@ _LINES_MAX = 32
 _SILENT_MAX = 8
 #: Any line.
 ANYTHING = re.compile(r"(?s:.*)")
+#: How that is written.
+ANY_LINE = (".*", ANYTHING.pattern)
 
 
 @dataclass(frozen=True, slots=True)
