@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cellctl.driver import Outcome, Quality, Value
+from cellctl.driver import Driver, Outcome, Quality, Value, WrongDevice
+from cellctl.faults import fault
 from cellctl_drivers.serial import SerialDriver
 from cellctl_simulators.simulation import Pace, Simulated, Simulation
 
@@ -21,8 +22,17 @@ from .recording import RecordingLink, Running, until
 class Bought:
     """A device with its driver."""
 
-    def __init__(self, simulation: Simulation, link: RecordingLink, running: Running) -> None:
-        self._simulation, self.link, self.running = simulation, link, running
+    def __init__(self, simulation: Simulation, driver: Driver, running: Running) -> None:
+        self._simulation, self.driver, self.running = simulation, driver, running
+        self.link, self.pretended = running.link, False
+
+    async def pretends(self) -> BaseException:
+        """Let the device be another; how the connection ends, and the next one."""
+        self.pretended = True
+        await self._simulation.faults.begin(fault("wrong_identity", "dev"))
+        await self.running.ended()
+        async with Running(self.driver, RecordingLink()) as again:
+            return await again.ended()
 
     def set(self, name: str, value: Value) -> None:
         """Set an input of the device."""
@@ -82,8 +92,9 @@ def bought(request: pytest.FixtureRequest, tmp_path: Path, link: RecordingLink):
                 driver = SerialDriver(replace(described, address=simulation.addresses["dev"]))
             async with Running(driver, link) as running:
                 assert link.ups, running.task
-                yield Bought(simulation, link, running)
-                assert not running.task.done(), running.task.exception()
+                made = Bought(simulation, driver, running)
+                yield made
+                assert made.pretended or not running.task.done(), running.task.exception()
 
     return bring_up
 
@@ -184,6 +195,13 @@ async def test_the_dashboard_of_a_universal_robot(bought) -> None:  # type: igno
         await robot.reads(running=True, program="PLAYING", loaded="weld.urp")
         await robot.call("stop")
         await robot.reads(running=False, program="STOPPED")
+
+
+async def test_a_device_that_greets_as_another_is_refused(bought) -> None:  # type: ignore[no-untyped-def]
+    async with bought("mecademic.meca500") as arm:
+        error = await arm.pretends()
+    assert isinstance(error, WrongDevice)
+    assert "STRANGER" in str(error)
 
 
 async def test_a_mecademic_arm(bought) -> None:  # type: ignore[no-untyped-def]
