@@ -16,7 +16,7 @@ from cellctl.testing.bench import Level
 CELL = """\
 cellctl: 1
 cell: {{id: trial, name: Trial}}
-devices: {{dev: {{profile: {profile}, at: "{at}"}}}}
+devices: {{dev: {{profile: {profile}, at: "{at}", set: {{{settings}}}}}}}
 stations: {{place: {{uses: [dev]}}}}
 """
 RECIPE = 'cellctl: 1\nrecipe: {id: trial, version: "1"}\nprocedure: [work: {}]\n'
@@ -33,15 +33,15 @@ async def work(c):
 
 
 def trial(
-    folder: Path, profile: str, at: str, body: str, inputs: Mapping[str, Value] = {}
+    folder: Path, profile: str, at: str, body: str, inputs: Mapping[str, Value] = {}, settings: str = ""
 ) -> tuple[dict[str, Value], Mapping[str, Value]]:
     """Let the phase `body` work the device `c.dev`: what it recorded, and the outputs of the device's model.
 
-    `inputs` of the model are set before. The phase must come to its end within a minute. It is worked a second time,
-    without a wire, and must record the same.
+    `inputs` of the model are set before; `settings` are laid over those of the profile. The phase must come to its end
+    within a minute. It is worked a second time, without a wire, and must record the same.
     """
     for name, text in {
-        "cell.yaml": CELL.format(profile=profile, at=at),
+        "cell.yaml": CELL.format(profile=profile, at=at, settings=settings),
         "recipes/trial.yaml": RECIPE,
         "phases/work.py": PHASE + textwrap.indent(textwrap.dedent(body).strip(), "    ") + "\n",
     }.items():

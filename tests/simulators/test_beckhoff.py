@@ -87,13 +87,21 @@ OUTPUT = """
 
 
 def test_outputs_stay_while_the_cell_reads(tmp_path):
-    body = "await c.dev.watchdog_time.set(800)\nawait c.dev.watchdog_type.set(1)" + OUTPUT.replace("\n    ", "\n")
-    told, outputs = trial(tmp_path, "beckhoff.bk7300", AT, body, {"di": 0xA5C3})
+    told, outputs = trial(tmp_path, "beckhoff.bk7300", AT, OUTPUT, {"di": 0xA5C3})
     assert told == {"out": 0x8001, "in": 0xA5C3}
     assert outputs == {"do": 0x8001, "expired": False}
 
 
-def test_outputs_fall_if_the_type_is_left_as_it_was_delivered(tmp_path):
-    told, outputs = trial(tmp_path, "beckhoff.bk7300", AT, OUTPUT)
-    assert told["out"] == 0
+def test_a_cell_may_have_another_time_set_before_the_first_write_arms_it(tmp_path):
+    body = 'c.record("time", c.dev.watchdog_time.value)\nc.record("type", c.dev.watchdog_type.value)'
+    settings = "prepare: [{holding 0x1120: 500}, {holding 0x1122: 1}]"
+    told, outputs = trial(tmp_path, "beckhoff.bk7300", AT, body, settings=settings)
+    assert told == {"time": 500, "type": 1}
+    assert outputs == {"do": 0, "expired": False}
+
+
+def test_the_watchdog_runs_out_if_its_type_is_left_as_it_was_delivered(tmp_path):
+    body = 'c.record("remaining", c.dev.watchdog_remaining.value)'
+    told, outputs = trial(tmp_path, "beckhoff.bk7300", AT, body, settings="prepare: [{holding 0x1120: 1000}]")
+    assert told == {"remaining": 0}
     assert outputs == {"do": 0, "expired": True}
