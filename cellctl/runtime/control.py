@@ -213,6 +213,10 @@ class Control:
                 task.cancel()
         self._stopping.set()
 
+    def let_go(self) -> None:
+        """What the kernel does with the files of a process that is gone."""
+        self._history.let_go()
+
     async def submit(self, request: Request) -> Receipt | Refused:
         """The answer of the cell to a request from within this process."""
         return await self._server.ask(request)

@@ -93,7 +93,7 @@ class History:
                 self._store(rows)
         except (sqlite3.Error, OSError) as error:
             self.dropped += len(rows)
-            self._let_go()
+            self.let_go()
             self._trouble(f"The history {self._path} cannot be written: {error}.")
         return 0.0 if self._queue else WRITE_S
 
@@ -101,9 +101,10 @@ class History:
         """Store what still waits and give the file back."""
         while self.work() == 0.0:
             pass
-        self._let_go()
+        self.let_go()
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Give the file back, and write nothing more."""
         database, self._database, self._table = self._database, None, ""
         if database:
             with suppress(sqlite3.Error):

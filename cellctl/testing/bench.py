@@ -185,6 +185,8 @@ class Bench:
             self._writer.die()
         if self.recorder is not None:
             self.recorder.close()
+        if self._control is not None:
+            self._control.let_go()
         self.loop.net.power_off(CONTROL)
         if self._running is not None:
             self._running.cancel()

@@ -188,6 +188,21 @@ async def test_an_unknown_name_says_what_was_meant(cell, clock, operator, world)
         world.wields("part-1")
 
 
+def open_files(folder):
+    held = [os.readlink(each) for each in Path("/proc/self/fd").iterdir() if each.exists()]
+    return [path for path in held if path.startswith(str(folder))]
+
+
+@pytest.mark.cell("battery-module", recipe="module-8s", state="Idle")
+async def test_a_killed_control_holds_no_file(cell, clock):
+    await clock.advance("5 s")
+    whoever_still_has_it = cell.bench.control
+    assert open_files(cell.bench.setup.folder)
+    await cell.bench.kill()
+    assert open_files(cell.bench.setup.folder) == []
+    assert not whoever_still_has_it.cell.missing
+
+
 @pytest.mark.cell("battery-module", recipe="module-8s", state="Idle")
 async def test_a_killed_control_leaves_what_was_on_disk_and_comes_up_aborted(cell, clock, world, journal):
     await cell.produce("module-8s", 1)
