@@ -7,10 +7,10 @@ device, tell `link.up`, then read and perform orders until the connection is los
 growing pause: no driver retries, reconnects or replays by itself.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from cellctl.core.messages import Call, CommandClass, Order, Outcome, Write
 from cellctl.core.signal import Quality, Sample, Signal, Value
@@ -25,6 +25,9 @@ __all__ = [
     "Tap", "Translator", "UnitError", "Unwilling", "Value", "Write", "WrongDevice", "driver_ends", "duration_ns",
     "tapped",
 ]  # fmt: skip
+
+
+T = TypeVar("T")
 
 
 class DriverError(Exception):
@@ -115,6 +118,10 @@ class Link(Protocol):
 
     def done(self, order: Order, outcome: Outcome, result: Mapping[str, Value] | None = None, reason: str = "") -> None:
         """Answer `order`, exactly once."""
+
+    def common(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What devices of this control have in common, such as one serial line: the thing under `key`, which whoever
+        asks first has made. It outlives connections, and ends with control; `make` does no I/O."""
 
 
 class Driver(Protocol):

@@ -45,6 +45,7 @@ from cellctl.runtime.history import History
 from cellctl.runtime.inbox import Inbox
 from cellctl.runtime.journal import Journal, JournalError
 from cellctl.runtime.ledger import Disk, Ledger
+from cellctl.runtime.link import Shared
 from cellctl.runtime.logs import Log, Logs
 from cellctl.runtime.recorder import Recorder
 from cellctl.runtime.server import LinkServer, Published
@@ -194,8 +195,9 @@ class Control:
         if self._recorder is not None:
             self._aside.append(self._recorder)
         self._server = LinkServer(state, Published(partial(view_of, self.cell), self.cell.image), self._inbox.put, log)
+        shared = Shared(self._clock, self._inbox)
         self._supervisors = {
-            device.id: Supervisor(device, outside.drivers(device.protocol)(device), self._clock, self._inbox, log)
+            device.id: Supervisor(device, outside.drivers(device.protocol)(device), shared, log)
             for device in model.devices.values()
         }
         self._gate = Gate(Ways(self._send, self._server.answer, self._inbox.put))

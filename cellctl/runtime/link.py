@@ -7,7 +7,9 @@ the driver is NOT_SENT; what was handed over and not answered is UNKNOWN. A stop
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from cellctl.core.messages import (
     Alive,
@@ -32,13 +34,25 @@ QUEUE_MAX = 64
 OVERDUE_NS = 1_000_000_000
 
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the links of one control share: the clock, the inbox, and what their devices have in common."""
+
+    clock: Clock
+    inbox: Inbox
+    common: dict[Hashable, Any] = field(default_factory=dict)
+
+
 class DeviceLink:
     """The `Link` of one run of a driver; `send` and `close` belong to the supervisor."""
 
-    def __init__(self, device: str, signals: Iterable[str], clock: Clock, inbox: Inbox) -> None:
+    def __init__(self, device: str, signals: Iterable[str], shared: Shared) -> None:
         self._device = device
         self._signals = frozenset(signals)
-        self._clock, self._inbox = clock, inbox
+        self._clock, self._inbox, self._common = shared.clock, shared.inbox, shared.common
         self._queue: deque[Order] = deque()
         self._stops: dict[str, Order] = {}
         self._spoken_for: dict[int, list[Order]] = {}
@@ -85,6 +99,13 @@ class DeviceLink:
         """Answer `order`; what this link did not hand out, or has answered already, is ignored."""
         if self._handed.pop(order.id, None) is not None:
             self._answer(order, outcome, result, reason)
+
+    def common(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What devices of this control have in common under `key`; whoever asks first has it made."""
+        if key not in self._common:
+            self._common[key] = make()
+        common: T = self._common[key]
+        return common
 
     # --- for the supervisor -----------------------------------------------------------------------------------
 

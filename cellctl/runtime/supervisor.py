@@ -10,9 +10,7 @@ from contextlib import contextmanager
 
 from cellctl.core.messages import Done, LinkChanged, LinkState, Order, Outcome
 from cellctl.driver import Device, Driver, DriverError, WrongDevice
-from cellctl.runtime.clock import Clock
-from cellctl.runtime.inbox import Inbox
-from cellctl.runtime.link import DeviceLink
+from cellctl.runtime.link import DeviceLink, Shared
 from cellctl.runtime.logs import Log
 
 #: Pauses before the next attempt: doubled from the first to the longest, which bounds the recovery to 2.5 s.
@@ -32,9 +30,9 @@ CLOSE_S = 2.0
 class Supervisor:
     """One device, its driver, and the link of the moment."""
 
-    def __init__(self, device: Device, driver: Driver, clock: Clock, inbox: Inbox, log: Log) -> None:
-        self._device, self._driver = device, driver
-        self._clock, self._inbox = clock, inbox
+    def __init__(self, device: Device, driver: Driver, shared: Shared, log: Log) -> None:
+        self._device, self._driver, self._shared = device, driver, shared
+        self._clock, self._inbox = shared.clock, shared.inbox
         self._log = log.bind(device=device.id)
         self._signals = tuple(point.signal.id for point in device.points.values())
         self._link: DeviceLink | None = None
@@ -62,7 +60,7 @@ class Supervisor:
 
     async def _connect(self) -> bool:
         """One connection from attempt to loss; whether it was up."""
-        self._link = link = DeviceLink(self._device.id, self._signals, self._clock, self._inbox)
+        self._link = link = DeviceLink(self._device.id, self._signals, self._shared)
         task = asyncio.create_task(_contained(self._driver, link), name=f"driver {self._device.id}")
         try:
             with _repeated(OVERDUE_S, link.answer_overdue):

@@ -94,7 +94,7 @@ class WatchedDriver:
 
 class _WatchedLink:
     def __init__(self, link: Any, watchers: Sequence[Watcher]) -> None:
-        self.now, self.up, self.alive = link.now, link.up, link.alive
+        self.now, self.up, self.alive, self.common = link.now, link.up, link.alive, link.common
         self._link, self._watchers = link, watchers
 
     def put(self, samples: Iterable[Sample]) -> None:

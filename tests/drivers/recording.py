@@ -3,8 +3,9 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from cellctl.driver import Call, CommandClass, Driver, Order, Outcome, Sample, Value, Write
 
@@ -30,6 +31,7 @@ class RecordingLink:
     last: dict[str, Sample] = field(default_factory=dict)
     confirmed: list[frozenset[str] | None] = field(default_factory=list)
     answers: dict[int, Answer] = field(default_factory=dict)
+    shared: dict[Hashable, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._orders: asyncio.Queue[Order] = asyncio.Queue()
@@ -58,6 +60,9 @@ class RecordingLink:
     def done(self, order: Order, outcome: Outcome, result: Mapping[str, Value] | None = None, reason: str = "") -> None:
         assert order.id not in self.answers, "an order is answered once"
         self.answers[order.id] = Answer(outcome, dict(result or {}), reason)
+
+    def common(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        return self.shared[key] if key in self.shared else self.shared.setdefault(key, make())
 
     # --- what a test calls
 

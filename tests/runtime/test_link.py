@@ -12,7 +12,7 @@ from cellctl.driver import Device, DriverError, Link, WrongDevice
 from cellctl.runtime import supervisor as supervisor_module
 from cellctl.runtime.clock import Clock
 from cellctl.runtime.inbox import Inbox
-from cellctl.runtime.link import QUEUE_MAX, DeviceLink
+from cellctl.runtime.link import QUEUE_MAX, DeviceLink, Shared
 from cellctl.runtime.logs import Logs
 from cellctl.runtime.supervisor import Supervisor
 
@@ -29,7 +29,7 @@ def inbox() -> Inbox:
 
 @pytest.fixture
 def link(inbox: Inbox) -> DeviceLink:
-    link = DeviceLink("oven", ["oven.temp", "oven.door"], Clock(), inbox)
+    link = DeviceLink("oven", ["oven.temp", "oven.door"], Shared(Clock(), inbox))
     link.up("OV-2")
     inbox.take()
     return link
@@ -140,6 +140,16 @@ async def test_a_driver_speaks_for_its_own_device_only(link: DeviceLink, inbox: 
     assert before <= whole.time_ns <= part.time_ns <= link.now()
 
 
+def test_devices_of_one_control_have_in_common_what_the_first_has_made(inbox: Inbox) -> None:
+    one, other = Shared(Clock(), inbox), Shared(Clock(), inbox)
+    oven, press, stranger = (DeviceLink(name, [], shared) for name, shared in (("a", one), ("b", one), ("c", other)))
+    line = oven.common("line", lambda: ["made by the oven"])
+    oven.close("lost")
+    assert press.common("line", lambda: ["made by the press"]) is line
+    assert press.common("another line", lambda: ["made by the press"]) == ["made by the press"]
+    assert stranger.common("line", lambda: ["made by the stranger"]) == ["made by the stranger"]
+
+
 Attempt = Callable[[Link], Coroutine[Any, Any, None]]
 
 
@@ -163,7 +173,7 @@ class Scripted:
 
 async def supervised(driver: Scripted, inbox: Inbox, logs: Logs, connections: int) -> Supervisor:
     """Run until `driver` has been started `connections` times, then end."""
-    supervisor = Supervisor(OVEN, driver, Clock(), inbox, logs.log)
+    supervisor = Supervisor(OVEN, driver, Shared(Clock(), inbox), logs.log)
     task = asyncio.create_task(supervisor.run())
     await until(lambda: len(driver.times) >= connections)
     await asyncio.sleep(0.01)
@@ -283,7 +293,7 @@ async def test_a_driver_that_will_not_end_does_not_hold_the_end_up(
 
 
 async def test_orders_without_a_connection_are_not_sent(inbox: Inbox, log: Logs) -> None:
-    supervisor = Supervisor(Device("oven", "test", "", {}), Scripted(), Clock(), inbox, log.log)
+    supervisor = Supervisor(Device("oven", "test", "", {}), Scripted(), Shared(Clock(), inbox), log.log)
     supervisor.send(write(1))
     supervisor.send(call(2, kind=STOP))
     assert answers(inbox) == [(1, Outcome.NOT_SENT), (2, Outcome.NOT_SENT)]

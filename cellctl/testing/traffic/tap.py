@@ -51,6 +51,7 @@ class TappedDriver:
 class _TappedLink:
     def __init__(self, link: Link, tap: LinkTap) -> None:
         self.now, self.up, self.put, self.alive = link.now, link.up, link.put, link.alive
+        self.common = link.common
         self._link, self._tap = link, tap
 
     async def order(self) -> Order:
