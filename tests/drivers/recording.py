@@ -40,7 +40,7 @@ class RecordingLink:
     # --- what the driver calls
 
     def now(self) -> int:
-        return time.time_ns()
+        return int(getattr(asyncio.get_running_loop(), "utc_ns", time.time_ns)())
 
     def up(self, identity: str = "") -> None:
         self.ups.append(identity)

@@ -9,6 +9,7 @@ import struct
 import tempfile
 import tty
 from collections.abc import Callable
+from typing import Any
 
 Respond = Callable[[bytes], bytes]
 
@@ -35,6 +36,7 @@ class Wire:
         while size := self._device.request_size(self._buffer):
             request, self._buffer = self._buffer[:size], self._buffer[size:]
             self._device.seen.append(request)
+            self._device.log.append((asyncio.get_running_loop().time(), "<", request))
             answer = self._device.respond(request)
             fault = self._device.fault
             if fault.silent or not answer:
@@ -42,7 +44,11 @@ class Wire:
             if fault.garbage:
                 answer = fault.garbage.pop(0)
             delay_s = fault.delays_s.pop(0) if fault.delays_s else 0.0
-            asyncio.get_running_loop().call_later(delay_s, self._send, answer)
+            asyncio.get_running_loop().call_later(delay_s, self._answer, answer)
+
+    def _answer(self, answer: bytes) -> None:
+        self._device.log.append((asyncio.get_running_loop().time(), ">", answer))
+        self._send(answer)
 
 
 class Device:
@@ -51,6 +57,7 @@ class Device:
     def __init__(self) -> None:
         self.fault = Fault()
         self.seen: list[bytes] = []
+        self.log: list[tuple[float, str, bytes]] = []  # when what came in ("<") or went out (">")
         self.address = ""
 
     def request_size(self, data: bytes) -> int:
@@ -63,58 +70,105 @@ class Device:
 
 
 class Pty:
-    """A pty whose other end a driver opens as a serial port, by a path that nothing else gets after it."""
+    """A pty whose other end a driver opens as a serial port, by a path that nothing else gets after it; all devices
+    stand on the line behind it."""
 
-    def __init__(self, device: Device) -> None:
-        self._master, slave = os.openpty()
-        tty.setraw(slave)
+    def __init__(self, *devices: Device) -> None:
+        self._devices = devices
         self._folder = tempfile.TemporaryDirectory(prefix="pty-")
         self.path = f"{self._folder.name}/port"
-        os.symlink(os.ttyname(slave), self.path)
-        self._slave = slave
+        self.plug()
+
+    def plug(self) -> None:
+        """Be there; after `unplug` once more."""
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.symlink(os.ttyname(self._slave), self.path)
         os.set_blocking(self._master, False)
-        self._wire = Wire(device, self.send)
+        self._wires = [Wire(device, self.send) for device in self._devices]
         asyncio.get_running_loop().add_reader(self._master, self._readable)
 
     def send(self, data: bytes) -> None:
         if self._master >= 0:
             os.write(self._master, data)
 
-    def close(self) -> None:
-        if self._master < 0:
-            return
+    def unplug(self) -> None:
+        """The port is gone."""
         asyncio.get_running_loop().remove_reader(self._master)
         os.close(self._master)
         os.close(self._slave)
-        self._folder.cleanup()
+        os.unlink(self.path)
         self._master = -1
+
+    def close(self) -> None:
+        if self._master >= 0:
+            self.unplug()
+        self._folder.cleanup()
 
     def _readable(self) -> None:
         try:
-            self._wire.feed(os.read(self._master, 4096))
+            data = os.read(self._master, 4096)
         except (BlockingIOError, OSError):
             return
+        for wire in self._wires:
+            wire.feed(data)
+
+
+class MemoryLine(asyncio.Protocol):
+    """The same on a line in memory, on a loop of `cellctl.testing`."""
+
+    path = "/dev/line"
+
+    def __init__(self, *devices: Device) -> None:
+        self._devices = devices
+
+    async def plug(self) -> None:
+        """Be there."""
+        loop: Any = asyncio.get_running_loop()
+        self._server = await loop.create_serial_server(lambda: self, self.path)
+
+    def connection_made(self, transport: Any) -> None:
+        self.send = transport.write
+        self._wires = [Wire(device, transport.write) for device in self._devices]
+
+    def data_received(self, data: bytes) -> None:
+        for wire in self._wires:
+            wire.feed(data)
+
+    def close(self) -> None:
+        self._server.close()
 
 
 class TcpServer:
-    """A TCP server with `device` behind every connection."""
+    """A TCP server with `devices` behind every connection."""
 
-    def __init__(self, device: Device) -> None:
-        self._device = device
+    def __init__(self, *devices: Device) -> None:
+        self._devices = devices
         self._writers: list[asyncio.StreamWriter] = []
+        self._deaf: set[asyncio.StreamWriter] = set()
+
+    @property
+    def connections(self) -> int:
+        """How many there have been."""
+        return len(self._writers)
 
     async def start(self) -> "TcpServer":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port: int = self._server.sockets[0].getsockname()[1]
         return self
 
+    def go_deaf(self) -> None:
+        """Know nothing any more of the connections that there are, and say nothing."""
+        self._deaf.update(self._writers)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
         self.send = writer.write
-        wire = Wire(self._device, writer.write)
+        wires = [Wire(device, writer.write) for device in self._devices]
         try:
             while data := await reader.read(4096):
-                wire.feed(data)
+                for wire in () if writer in self._deaf else wires:
+                    wire.feed(data)
         except ConnectionError:
             pass
         finally:
@@ -207,11 +261,11 @@ class LineDevice(Device):
 
 
 class RtuDevice(Device):
-    """Holding registers behind Modbus RTU, unit 9; 60..61 keep their value, 70 refuses."""
+    """Holding registers behind Modbus RTU; 60..61 keep their value, 70 refuses."""
 
-    def __init__(self, registers: dict[int, int]) -> None:
+    def __init__(self, registers: dict[int, int], unit: int = 9) -> None:
         super().__init__()
-        self.registers = registers
+        self.registers, self.unit = registers, unit
 
     def request_size(self, data: bytes) -> int:
         if len(data) < 8:
@@ -222,7 +276,10 @@ class RtuDevice(Device):
     def respond(self, request: bytes) -> bytes:
         assert crc(request[:-2]) == request[-2:], "the driver sent a wrong checksum"
         unit, function, address, count = struct.unpack(">BBHH", request[:6])
-        return b"" if unit != 9 else (body := bytes([9]) + self._answer(function, address, count, request)) + crc(body)
+        if unit != self.unit:
+            return b""
+        body = bytes([unit]) + self._answer(function, address, count, request)
+        return body + crc(body)
 
     def _answer(self, function: int, address: int, count: int, request: bytes) -> bytes:
         if function in (3, 4):

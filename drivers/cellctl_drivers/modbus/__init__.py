@@ -1,10 +1,12 @@
 """Modbus TCP, Modbus RTU, and RTU over TCP: block reads, checked answers, writes that are read back."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from cellctl.driver import Contact, Device, Driver, Link, Order, Sample
 from cellctl_drivers.modbus.profile import Profile
 from cellctl_drivers.wire.exchange import connected
+from cellctl_drivers.wire.line import Line
 from cellctl_drivers.wire.loading import load
 
 __all__ = ["ModbusDriver"]
@@ -43,5 +45,11 @@ class ModbusDriver:
         from cellctl_drivers.modbus.session import Session
 
         profile = self._profile
-        async with connected(profile.endpoint, profile.id, profile.min_pause_s) as exchange:
+        line = self._line(link)
+        async with connected(line, profile.id, profile.min_pause_s) as exchange:
             await Session(profile, link, exchange).run()
+
+    def _line(self, link: Link) -> Line:
+        """RTU: one connection for all units at the address. TCP: one for each device, which numbers its requests."""
+        make = partial(Line, self._profile.endpoint, forgiving=self._profile.rtu)
+        return link.common((Line, self._profile.endpoint), make) if self._profile.rtu else make()

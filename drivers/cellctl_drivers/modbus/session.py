@@ -39,7 +39,7 @@ class Session(Conversation):
         jobs = [Job(block.every_ns, partial(self._poll, block)) for block in self._blocks]
         if (watchdog := self._profile.watchdog) is not None:
             jobs.insert(0, Job(watchdog.every_ns, partial(self._feed, watchdog), urgent=True))
-        await Rounds(self._link, jobs, self, self._exchange.lost).run()
+        await Rounds(self._link, jobs, self, self._exchange.lost, urge=self._exchange.urge).run()
 
     async def _ask(self, request: Request) -> bytes:
         frame, take = self._framing.frame(request)

@@ -6,7 +6,9 @@ from cellctl.driver import Contact, Device, Driver, Link, Order, Sample
 from cellctl_drivers.serial.hearing import Hearing
 from cellctl_drivers.serial.profile import Profile
 from cellctl_drivers.serial.session import Session
+from cellctl_drivers.wire.endpoint import Tty
 from cellctl_drivers.wire.exchange import connected
+from cellctl_drivers.wire.line import Line
 
 __all__ = ["SerialDriver"]
 
@@ -41,5 +43,6 @@ class SerialDriver:
     async def run(self, link: Link) -> None:
         """One connection, until it is lost (DriverError)."""
         profile, hearing = self._profile, Hearing(self._profile, link)
-        async with connected(profile.endpoint, profile.id, profile.min_pause_s, hearing.listen) as exchange:
+        line = Line(profile.endpoint, forgiving=isinstance(profile.endpoint, Tty))
+        async with connected(line, profile.id, profile.min_pause_s, hearing.listen) as exchange:
             await Session(profile, link, hearing, exchange).run()

@@ -1,14 +1,16 @@
 """The work of one connection to a device that speaks when it is spoken to: reading rounds, with orders in between.
 
 The rule kept here: one thing at a time. What keeps the device alive goes first, then orders, then the reading that is
-due longest; readings are due at absolute times, so that they neither drift nor bunch.
+due longest; readings are due at absolute times, so that they neither drift nor bunch. On a line with others, what
+waits for its turn there is as urgent as what waits behind it.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from cellctl.driver import DriverError, Link, Order, Outcome
+from cellctl.driver import CommandClass, DriverError, Link, Order, Outcome
+from cellctl_drivers.wire.line import Urgency
 from cellctl_drivers.wire.orders import Performer, SilenceError, fulfil
 
 
@@ -23,14 +25,24 @@ class Job:
 
 
 class Rounds:
-    """Runs `jobs` and performs the orders of `link` until the connection is lost."""
+    """Runs `jobs` and performs the orders of `link` until the connection is lost; `urge` is told how urgent that is."""
 
-    def __init__(self, link: Link, jobs: Sequence[Job], performer: Performer, lost: asyncio.Future[str]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        jobs: Sequence[Job],
+        performer: Performer,
+        lost: asyncio.Future[str],
+        *,
+        urge: Callable[[Urgency], None] = lambda _: None,
+    ) -> None:
         self._link = link
         self._jobs = jobs
         self._urgent = [job for job in jobs if job.urgent]
         self._performer = performer
         self._lost = lost
+        self._urge, self._urgency = urge, Urgency.READING
+        self._alarm: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._next_order: asyncio.Future[Order] | None = None
         self._resting: asyncio.Future[None] = self._loop.create_future()
@@ -38,6 +50,7 @@ class Rounds:
     async def run(self) -> None:
         """Never returns; DriverError when the connection is lost."""
         for job in self._jobs:
+            job.due_ns = self._link.now() + job.every_ns
             await self._attempt(job)
         start = self._link.now()
         for index, job in enumerate(self._jobs):
@@ -48,12 +61,14 @@ class Rounds:
                 await self._turn()
         finally:
             self._lost.remove_done_callback(self._wake)
+            if self._alarm is not None:
+                self._alarm.cancel()
             await self._give_back()
 
     async def _turn(self) -> None:
         if self._next_order is None:
             self._next_order = asyncio.ensure_future(self._link.order())
-            self._next_order.add_done_callback(self._wake)
+            self._next_order.add_done_callback(self._ordered)
         job = min(self._jobs, key=_due, default=None)
         urgent = min(self._urgent, key=_due, default=None)
         now = self._link.now()
@@ -61,6 +76,7 @@ class Rounds:
             await self._repeat(urgent, now)
         elif self._next_order.done():
             order, self._next_order = self._next_order.result(), None
+            self._go(_urgency(order))
             await fulfil(self._link, order, self._performer)
         elif job is not None and job.due_ns <= now:
             await self._repeat(job, now)
@@ -89,11 +105,33 @@ class Rounds:
         await self._attempt(job)
 
     async def _attempt(self, job: Job) -> None:
+        self._go(Urgency.WATCHDOG if job.urgent else Urgency.READING)
         try:
             await job.run()
         except SilenceError:
             # The connection itself counts these and ends when they repeat; until then the samples just grow old.
             return
+
+    def _go(self, urgency: Urgency) -> None:
+        """What is done now is so urgent; as soon as the next watchdog is due, it is as urgent as that."""
+        self._urgency = urgency
+        self._urge(urgency)
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if urgency is not Urgency.WATCHDOG and self._urgent:
+            wait_s = (min(self._urgent, key=_due).due_ns - self._link.now()) / 1e9
+            self._alarm = self._loop.call_later(wait_s, self._hurry, Urgency.WATCHDOG)
+
+    def _hurry(self, urgency: Urgency) -> None:
+        """Something so urgent waits until what is done now is done."""
+        if urgency < self._urgency:
+            self._urgency = urgency
+            self._urge(urgency)
+
+    def _ordered(self, coming: "asyncio.Future[Order]") -> None:
+        if not coming.cancelled() and coming.exception() is None:
+            self._hurry(_urgency(coming.result()))
+        self._wake()
 
     async def _give_back(self) -> None:
         """An order that was taken but not begun is not lost."""
@@ -108,3 +146,7 @@ class Rounds:
 
 def _due(job: Job) -> int:
     return job.due_ns
+
+
+def _urgency(order: Order) -> Urgency:
+    return Urgency.STOP if order.command_class is CommandClass.STOP else Urgency.ORDER
