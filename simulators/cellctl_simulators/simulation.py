@@ -16,11 +16,13 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from cellctl.driver import Contact, Device, Value
 from cellctl_simulators.catalog import Catalog
+from cellctl_simulators.faults.cable import Cable
 from cellctl_simulators.faults.desk import Faults
 from cellctl_simulators.faults.double import answer_of_double
 from cellctl_simulators.faults.mask import Mask
 from cellctl_simulators.servers.contact import DeviceContact
 from cellctl_simulators.servers.line import LineSession
+from cellctl_simulators.servers.shared import SharedLine, Unit
 from cellctl_simulators.servers.streams import SessionFactory, Stream, serial_stream, tcp_stream
 from cellctl_simulators.wire import Ask, Lines, Nodes, Registers
 from cellctl_simulators.world import hint
@@ -77,6 +79,7 @@ class Simulation:
         self.faults = Faults(self, described, pace.seed)
         self.addresses: dict[str, str] = {}
         self._servers: dict[str, Stream] = {}
+        self._lines: dict[str, SharedLine] = {}  # by the port of the real one
         self._timer: asyncio.TimerHandle | None = None
         self._due_s: float | None = None
         self._restarts = 0
@@ -242,26 +245,30 @@ class Simulation:
         if self._direct:
             return DeviceContact(self.world.models[id].wire, settle, lambda: id in self.world.due)
         match address.scheme, self.world.models[id].wire:
-            case "modbus" | "modbus+rtu", Registers():
+            case "modbus" | "modbus+rtu" | "modbus+rtu+tcp", Registers():
                 from cellctl_simulators.servers.modbus import ANY_UNIT, ModbusSession
 
-                unit = int(parse_qs(address.query).get("unit", [str(ANY_UNIT)])[0])
-                serial = address.scheme == "modbus+rtu"
+                port = _port(self.devices[id].at)
+                alone = [_port(device.at) for device in self.devices.values()].count(port) == 1
+                unit = int(parse_qs(address.query).get("unit", [str(ANY_UNIT if alone else 1)])[0], 0)
+                serial = address.scheme != "modbus"
 
                 def modbus(write: Callable[[bytes], None]) -> ModbusSession:
                     registers = models[id].wire  # of the device as it is then: it may have been started anew
                     assert isinstance(registers, Registers)
                     return ModbusSession(write, registers, settle, unit=unit, serial=serial)
 
-                return self._stream(id, address, modbus)
+                if port not in self._lines:
+                    self._lines[port] = SharedLine(partial(self._stream, id, address))
+                return Unit(self._lines[port], modbus, cable)
             case "serial" | "tcp", Lines():
 
-                def line(write: Callable[[bytes], None]) -> LineSession:
-                    lines = models[id].wire
-                    assert isinstance(lines, Lines)
-                    return LineSession(write, lines, settle)
+                def lines(write: Callable[[bytes], None]) -> LineSession:
+                    wire = models[id].wire
+                    assert isinstance(wire, Lines)
+                    return LineSession(write, wire, settle)
 
-                return self._stream(id, address, line)
+                return self._stream(id, address, lines, cable)
             case "opc.tcp", Nodes() as nodes:
                 from cellctl_simulators.servers.opcua import OpcUaServer
 
@@ -269,8 +276,7 @@ class Simulation:
             case scheme, wire:
                 raise ValueError(f"device {id!r}: its model speaks {type(wire).__name__.lower()}, not {scheme!r}")
 
-    def _stream(self, id: str, address: SplitResult, session: SessionFactory) -> Stream:
-        cable = self.faults.cables[id]
+    def _stream(self, id: str, address: SplitResult, session: SessionFactory, cable: Cable) -> Stream:
         if address.scheme in TERMINALS:
             return serial_stream(session, cable, self.folder / id)
         return tcp_stream(session, cable)
@@ -283,6 +289,11 @@ class Simulation:
             await server.stop()
             await server.aclose()
         shutil.rmtree(self.folder)
+
+
+def _port(at: str) -> str:
+    """The address without its options: where other units can be too."""
+    return at.partition("?")[0].replace("//", "")
 
 
 def _address(server: Stream, real: str) -> str:

@@ -11,8 +11,9 @@ import serial
 from asyncua import Client, ua
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+from pymodbus.exceptions import ModbusIOException
 
-from cellctl_simulators.simulation import Pace, Simulation
+from cellctl_simulators.simulation import Pace, Simulated, Simulation
 
 
 @pytest.fixture
@@ -145,6 +146,48 @@ async def test_another_unit_gets_no_answer(simulate):
             await asyncio.wait_for(reader.read(1), 0.1)
         writer.close()
         await writer.wait_closed()
+
+
+async def test_units_at_one_serial_port_stand_on_one_line(tmp_path):
+    """A meter and a gripper: each answers to its own number, and one that is unplugged is only silent."""
+    at = "modbus+rtu:/dev/ttyUSB0?baud=9600"
+    devices = {"grip": Simulated("robotiq.2f85", f"{at}&unit=0x9"), "meter": Simulated("eastron.sdm630", at)}
+    async with Simulation(tmp_path, devices) as simulation:
+        assert path_of(simulation.addresses["grip"]) == path_of(simulation.addresses["meter"])
+        client = await rtu_client(simulation.addresses["meter"])
+        for _ in range(2):
+            frequency = (await client.read_input_registers(70, count=2, device_id=1)).registers
+            assert client.convert_from_registers(frequency, client.DATATYPE.FLOAT32) == pytest.approx(50, abs=1)
+            assert (await client.read_input_registers(2000, count=3, device_id=9)).registers[0] >> 8 == 0
+        await simulation.stop_server("grip")
+        with pytest.raises(ModbusIOException):
+            await client.read_input_registers(2000, count=3, device_id=9)
+        assert not (await client.read_input_registers(70, count=2, device_id=1)).isError()
+        await simulation.start_server("grip")
+        assert not (await client.read_input_registers(2000, count=3, device_id=9)).isError()
+        client.close()
+        for device in devices:
+            await simulation.stop_server(device)
+        with pytest.raises(serial.SerialException):
+            serial_client(simulation.addresses["meter"])
+        await simulation.start_server("meter")
+        client = await rtu_client(simulation.addresses["meter"])
+        assert not (await client.read_input_registers(70, count=2, device_id=1)).isError()
+        client.close()
+
+
+@pytest.mark.parametrize(("scheme", "framer"), [("modbus", FramerType.SOCKET), ("modbus+rtu+tcp", FramerType.RTU)])
+async def test_units_at_one_port_of_a_host_are_behind_one_port(tmp_path, scheme, framer):
+    at = f"{scheme}://10.20.1.30:502"
+    devices = {"grip": Simulated("robotiq.2f85", f"{at}?unit=9"), "meter": Simulated("eastron.sdm630", f"{at}?unit=2")}
+    async with Simulation(tmp_path, devices) as simulation:
+        port = port_of(simulation.addresses["grip"])
+        assert port == port_of(simulation.addresses["meter"])
+        client = AsyncModbusTcpClient("127.0.0.1", port=port, framer=framer, timeout=1, retries=0, reconnect_delay=0)
+        assert await client.connect()
+        assert len((await client.read_input_registers(70, count=2, device_id=2)).registers) == 2
+        assert len((await client.read_input_registers(2000, count=3, device_id=9)).registers) == 3
+        client.close()
 
 
 async def test_the_gripper_over_modbus_rtu(simulate):
