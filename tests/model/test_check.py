@@ -176,7 +176,7 @@ class TestSecrets:
 
 class TestPlaces:
     def test_units_of_one_bus_and_of_one_gateway_share_a_port(self, cell: Path):
-        bus = "modbus+rtu:/dev/serial/by-id/usb-FTDI_GRIP?unit=3"
+        bus = "modbus+rtu:/dev/serial/by-id/usb-FTDI_GRIP?unit=3&baud=115200"
         edit(cell / "cell.yaml", "modbus://10.20.1.20:502?unit=3", bus)
         assert check(cell).problems == ()
         edit(cell / "cell.yaml", bus, "modbus://10.20.1.11:502?unit=3")

@@ -82,8 +82,8 @@ CELL: dict[str, tuple[str, str, str, str]] = {
     ),
     "E214": (
         "two devices in one place",
-        "Two devices have one serial port without being units of one modbus+rtu bus, or one host and port and two\n"
-        "protocols.",
+        "Two devices have one serial port without being units of one modbus+rtu bus with one speed and parity, or one\n"
+        "host and port and two protocols.",
         'grip:  {profile: robotiq.2f85, at: "modbus+rtu:/dev/ttyUSB0?unit=9"}\n'
         'laser: {profile: lx2-laser,    at: "serial:/dev/ttyUSB0"}',
         'grip:  {profile: robotiq.2f85, at: "modbus+rtu:/dev/ttyUSB0?unit=9"}\n'
