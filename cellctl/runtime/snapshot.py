@@ -7,6 +7,7 @@ files; and a snapshot that comes from elsewhere can make nothing but the core's 
 import io
 import pickle
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from typing import Any
 
 from cellctl.core.cell import Cell
@@ -58,6 +59,10 @@ class _Pickler(pickle.Pickler):
     def __init__(self, stream: io.BytesIO, equipment: Equipment) -> None:
         super().__init__(stream, protocol=pickle.HIGHEST_PROTOCOL)
         self._named = {id(each): name for name, each in _named(equipment)}
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Members of enumerations by their values: how pickle writes them differs from one Python to the next."""
+        return (type(obj), (obj.value,)) if isinstance(obj, Enum) else NotImplemented
 
     def persistent_id(self, obj: Any) -> tuple[str, str] | None:
         """The name of what belongs to the equipment."""

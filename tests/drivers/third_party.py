@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sys
+import time
 import tty
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,6 +23,7 @@ def pymodbustcp(registers: Mapping[int, int]) -> tuple[str, Get]:
     port = _free_port()
     server = ModbusServer("127.0.0.1", port, no_block=True)
     server.start()
+    _listening(port)
     for register, value in registers.items():
         server.data_bank.set_holding_registers(register, [value])
     return f"modbus://127.0.0.1:{port}?unit={UNIT}", lambda at: int(server.data_bank.get_holding_registers(at, 1)[0])
@@ -33,7 +35,9 @@ def modbus_tk_tcp(registers: Mapping[int, int]) -> tuple[str, Get]:
 
     port = _free_port()
     server = modbus_tcp.TcpServer(port=port, address="127.0.0.1", timeout_in_sec=1)
-    return f"modbus://127.0.0.1:{port}?unit={UNIT}", _filled(server, registers)
+    get = _filled(server, registers)
+    _listening(port)
+    return f"modbus://127.0.0.1:{port}?unit={UNIT}", get
 
 
 def modbus_tk_rtu(registers: Mapping[int, int]) -> tuple[str, Get]:
@@ -69,6 +73,17 @@ def _filled(server: Any, registers: Mapping[int, int]) -> Get:
 def _carry(source: int, sink: int) -> None:
     while data := os.read(source, 256):
         os.write(sink, data)
+
+
+def _listening(port: int) -> None:
+    """Their servers say that they have started before they listen."""
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _free_port() -> int:

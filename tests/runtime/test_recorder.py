@@ -4,6 +4,7 @@ import asyncio
 import json
 import pickle
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,14 @@ def test_a_thawed_cell_decides_as_the_frozen_one() -> None:
     assert copy.step(NOW + 2, again) == cell.step(NOW + 2, again)
     assert copy.equipment is EQUIPMENT
     assert copy.production.jobs[0] is not cell.production.jobs[0]
+
+
+def test_a_snapshot_does_not_depend_on_how_a_python_writes_enumerations(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = at_work()
+    data = frozen(cell)
+    monkeypatch.setattr(Enum, "__reduce_ex__", lambda self, _: (getattr, (type(self), self._name_)))  # as in 3.11.2
+    assert frozen(cell) == data
+    assert thawed(data, EQUIPMENT).state is cell.state
 
 
 def test_what_the_files_no_longer_have_is_told() -> None:
