@@ -36,23 +36,28 @@ BY_ID = Path("/dev/serial/by-id")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A profile that can be asked for: it has an identity, and `at` as an example."""
+    """A profile that can be asked for, with a device as it is asked: it has an identity, and nothing is written."""
 
     profile: str
-    at: str
+    device: Device
 
     @property
     def port(self) -> int | None:
         """The port that it usually listens on; None if it is at a serial line."""
-        return urlsplit(self.at).port if "://" in self.at else None
+        at = self.device.address
+        return urlsplit(at).port if "://" in at else None
 
-    def over_net(self, host: str, port: int) -> str:
-        """Its address, if it is there."""
-        return urlsplit(self.at)._replace(netloc=f"{host}:{port}").geturl()
+    def over_net(self, host: str, port: int) -> "Candidate":
+        """The same, if it is there."""
+        return self._at(urlsplit(self.device.address)._replace(netloc=f"{host}:{port}").geturl())
 
-    def over_line(self, port: str) -> str:
-        """Its address, if it is at that serial port."""
-        return f"{self.at.partition(':')[0]}:{port}?{self.at.partition('?')[2]}"
+    def over_line(self, port: str) -> "Candidate":
+        """The same, if it is at that serial port."""
+        at = self.device.address
+        return self._at(f"{at.partition(':')[0]}:{port}?{at.partition('?')[2]}")
+
+    def _at(self, address: str) -> "Candidate":
+        return replace(self, device=replace(self.device, address=address))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def candidates() -> list[Candidate]:
         except (AddressError, FilesInvalid):
             continue  # one without an example of its address
         if device.identify is not None:
-            found.append(Candidate(name, device.address))
+            found.append(Candidate(name, _bare(device)))
     return found
 
 
@@ -93,13 +98,13 @@ async def scan_net(hosts: Sequence[str], ports: Sequence[int], known: Sequence[C
     for (host, port), listens in zip(places, listening, strict=True):
         if listens:
             asked = [each for each in listed if each.port == port] or listed
-            yield await _seen(f"{host}:{port}", [(each.profile, each.over_net(host, port)) for each in asked])
+            yield await _seen(f"{host}:{port}", [each.over_net(host, port) for each in asked])
 
 
 async def scan_serial(ports: Iterable[str], known: Sequence[Candidate]) -> AsyncIterator[Seen]:
     """What is at each serial port, asked with the settings that each device is delivered with."""
     for port in ports:
-        yield await _seen(port, [(each.profile, each.over_line(port)) for each in known if each.port is None])
+        yield await _seen(port, [each.over_line(port) for each in known if each.port is None])
 
 
 def serial_ports() -> list[str]:
@@ -107,21 +112,25 @@ def serial_ports() -> list[str]:
     return sorted(str(path) for path in BY_ID.glob("*"))
 
 
-async def _seen(place: str, asked: Iterable[tuple[str, str]]) -> Seen:
+async def _seen(place: str, asked: Iterable[Candidate]) -> Seen:
     """Ask as each profile would, one after the other: there may be one device only."""
     known = []
-    for profile, at in asked:
-        if (identity := await _identity(alone(profile, at).device)) is not None:
-            known.append((profile, at, identity))
+    for each in asked:
+        if (identity := await _identity(each.device)) is not None:
+            known.append((each.profile, each.device.address, identity))
     return Seen(place, tuple(known))
 
 
-async def _identity(device: Device) -> str | None:
-    """What the device says of itself; None if it is another one, or says nothing. Nothing is written."""
+def _bare(device: Device) -> Device:
+    """The device of which nothing is known but how to ask for its identity: nothing can be written to it."""
     settings = {key: value for key, value in device.settings.items() if key not in _WRITE}
-    bare = replace(device, points={}, commands={}, watchdog=None, settings=settings)
+    return replace(device, points={}, commands={}, watchdog=None, settings=settings)
+
+
+async def _identity(device: Device) -> str | None:
+    """What the device says of itself; None if it is another one, or says nothing."""
     try:
-        async with asyncio.timeout(KNOW_S), Visit(bare, driver_for(bare.protocol)(bare)) as visit:
+        async with asyncio.timeout(KNOW_S), Visit(device, driver_for(device.protocol)(device)) as visit:
             return visit.identity
     except (DriverError, TimeoutError):
         return None

@@ -21,26 +21,27 @@ _TABLE = "MODELS"
 
 def check_models(folder: Path, profiles: Iterable[Profile], report: Report) -> None:
     """Report each profile that names a model which is nowhere, and each file of models that is not Python."""
-    names, complete = set(installed()), True
+    names, complete = set[str](), True
     for path in sorted((folder / "models").glob("*.py")):
         source = parsed(path, folder, report)
         named = _named(source[1]) if source else None
         names |= named or set()
         complete = complete and named is not None
     for profile in profiles if complete else ():
-        if profile.file.sim is not None and profile.file.sim.model not in names:
-            model = profile.file.sim.model
-            hint = did_you_mean(model, sorted(names), f"write it into {_TABLE} of a file in models/")
+        if profile.file.sim is not None and (model := profile.file.sim.model) not in names | installed(model):
+            hint = did_you_mean(model, sorted(names | installed()), f"write it into {_TABLE} of a file in models/")
             report.add(profile.document.at("sim", "model"), Wrong("E315", f"there is no model {model!r}", hint))
 
 
 @cache
-def installed() -> frozenset[str]:
-    """The models of installed packages (entry points `cellctl.models`: packages with a file for each vendor)."""
+def installed(like: str = "") -> frozenset[str]:
+    """The models of installed packages (entry points `cellctl.models`: packages with a file for each vendor); only
+    those of the vendor of the model `like`, if it is given."""
+    wanted = f"{like.partition('.')[0].replace('-', '_')}.py"
     found: set[str] = set()
     for point in entry_points(group=GROUP):
         for file in files(point.value).iterdir():
-            if file.name.endswith(".py"):
+            if file.name == wanted if like else file.name.endswith(".py"):
                 found |= _named(ast.parse(file.read_text("utf-8"))) or set()
     return frozenset(found)
 

@@ -72,30 +72,28 @@ def plan(items: Iterable[Item], limits: Limits) -> list[Block]:
     blocks: list[Block] = []
     for _, members in sorted(classes.items()):
         run: list[Item] = []
+        end = 0
         for item in sorted(members, key=_place):
-            if run and not _joins(run, item, limits):
-                blocks.append(_block(run))
-                run = []
+            if run and not _joins(run, end, item, limits):
+                blocks.append(_block(run, end))
+                run, end = [], 0
             run.append(item)
-        blocks.append(_block(run))
+            end = max(end, item.row.start + item.row.count)
+        blocks.append(_block(run, end))
     return blocks
 
 
-def _joins(run: list[Item], item: Item, limits: Limits) -> bool:
-    """Whether the request that covers `run` may cover `item` too."""
-    row, start, end = item.row, run[0].row.start, _end(run)
+def _joins(run: list[Item], end: int, item: Item, limits: Limits) -> bool:
+    """Whether the request that covers `run`, up to but not at `end`, may cover `item` too."""
+    row, start = item.row, run[0].row.start
     if item.alone or run[0].alone:
         return False
     fits = max(end, row.start + row.count) - start <= limits.longest(row.table)
     return fits and (row.start <= end or limits.passable(row.table, end, row.start))
 
 
-def _end(run: list[Item]) -> int:
-    return max(item.row.start + item.row.count for item in run)
-
-
-def _block(run: list[Item]) -> Block:
-    table, start, end = run[0].row.table, run[0].row.start, _end(run)
+def _block(run: list[Item], end: int) -> Block:
+    table, start = run[0].row.table, run[0].row.start
     width = 1 if table.bits else 2
     places = tuple((item, (item.row.start - start) * width) for item in run)
     return Block(table, start, end - start, run[0].every_ns, places)
