@@ -119,16 +119,17 @@ async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
             name: Command(name, CommandClass.LEVEL, 2 * 10**9, {"write": writes})
             for name, writes in (commands or {}).items()
         }
+        watchdog: Any = settings.pop("watchdog", None)
         settings = {"timeout": "100 ms", **settings}
         if request.param == "direct":
             contact = DeviceContact(Touched(far), lambda: None, lambda: False)
             ends.append(contact)
-            device = Device("dev", "modbus", "modbus://127.0.0.1:1", points, given, settings)
+            device = Device("dev", "modbus", "modbus://127.0.0.1:1", points, given, settings, watchdog=watchdog)
             return far, ModbusDriver.direct(device, contact)
         pty = Pty(OnALine(far))
         ends.append(pty)
         address = f"modbus+rtu:{pty.path}?baud=115200&unit=9"
-        return far, ModbusDriver(Device("dev", "modbus", address, points, given, settings))
+        return far, ModbusDriver(Device("dev", "modbus", address, points, given, settings, watchdog=watchdog))
 
     yield made
     for end in ends:
@@ -269,6 +270,18 @@ async def test_a_device_that_cannot_be_made_ready_is_not_connected(start: Any, l
     assert isinstance(error, DriverError)
     assert "cannot be made ready" in str(error)
     assert link.ups == []
+
+
+async def test_a_device_is_kept_alive_and_given_up_if_it_does_not_let_itself(start: Any, link: RecordingLink) -> None:
+    watchdog = {"write": "holding 9 uint16", "every": "40 ms"}
+    far, driver = await start({1: 5, 9: 0}, {"a": point("a", "holding 1 uint16")}, watchdog=watchdog)
+    async with Running(driver, link) as running:
+        await until(lambda: len(far.written) > 2)
+        assert [values for _, _, values in far.written[:3]] == [[1], [2], [3]]
+        far.refused = 9
+        error = await running.ended()
+    assert isinstance(error, DriverError)
+    assert "does not take its watchdog" in str(error)
 
 
 async def test_what_stands_in_an_eeprom_already_is_not_written(start: Any, link: RecordingLink) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
-from cellctl.driver import Call, DriverError, Link, Outcome, Sample, Value, Write, WrongDevice
-from cellctl_drivers.modbus.profile import Profile
+from cellctl.driver import Call, DriverError, Link, Outcome, Sample, Value, Write
+from cellctl_drivers.modbus.profile import Profile, Watchdog
 from cellctl_drivers.modbus.rows import Row
 from cellctl_drivers.modbus.steps import Pause, Step, Steps
 from cellctl_drivers.modbus.targets import Target
@@ -29,6 +29,7 @@ class Conversation(ABC):
 
     _profile: Profile
     _link: Link
+    _beat = 0
 
     @abstractmethod
     async def _read(self, row: Row) -> Value:
@@ -63,9 +64,7 @@ class Conversation(ABC):
         try:
             found = await self._patiently(lambda: self._read(row))
         except (RefusalError, OrderError) as refusal:
-            raise WrongDevice(
-                f"{self._profile.id} is another device than expected: {refusal} ({row}), wanted {expectation.text!r}"
-            ) from refusal
+            raise expectation.refused(self._profile.id, refusal, row) from refusal
         return expectation.check(self._profile.id, found)
 
     async def set(self, order: Write) -> Mapping[str, Value]:
@@ -103,6 +102,12 @@ class Conversation(ABC):
                 text = f"only a part was done; then, at {step.row}: {refusal}"
                 raise OrderError(Outcome.UNKNOWN, text) from refusal
             begun = True
+
+    def _sign(self, watchdog: Watchdog) -> bytes:
+        """The next sign of life, as the watchdog of the device takes it."""
+        self._beat = self._beat % 65_535 + 1
+        row, beat = watchdog.row, self._beat
+        return row.encoded(watchdog.value if watchdog.value is not None else beat % 2 if row.table.bits else beat)
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """What `ask` gives, asked again while the device is busy, for as long as the profile allows."""

@@ -44,7 +44,6 @@ class DirectModbus(Conversation):
         self._contact = contact
         self._registers: Registers = contact.wire
         self._looks: list[_BlockLook] = []
-        self._beat = 0
 
     async def run(self, link: Link) -> None:
         """One connection, until it is lost (DriverError)."""
@@ -71,12 +70,9 @@ class DirectModbus(Conversation):
     def _feed(self) -> None:
         watchdog = self._profile.watchdog
         assert watchdog is not None
-        self._beat = self._beat % 65_535 + 1
-        bits = watchdog.row.table.bits
-        value = watchdog.value if watchdog.value is not None else self._beat % 2 if bits else self._beat
         try:
-            self._put(watchdog.row, watchdog.row.encoded(value))
-        except Unwilling as refusal:
+            self._put(watchdog.row, self._sign(watchdog))
+        except RefusalError as refusal:
             raise DriverError(f"{self._profile.id} does not take its watchdog: {refusal}") from refusal
 
     async def _read(self, row: Row) -> Value:

@@ -27,7 +27,6 @@ class Session(Conversation):
         self._exchange = exchange
         self._framing: Framing = RtuFraming(profile.unit) if profile.rtu else TcpFraming(profile.unit)
         self._blocks = [Polled(block, profile.targets, link) for block in profile.blocks()]
-        self._beat = 0
 
     async def run(self) -> None:
         """Identify the device, then read and perform orders until the connection is lost (DriverError)."""
@@ -74,10 +73,7 @@ class Session(Conversation):
             raise
 
     async def _feed(self, watchdog: Watchdog) -> None:
-        row = watchdog.row
-        self._beat = self._beat % 65_535 + 1
-        value = watchdog.value if watchdog.value is not None else self._beat % 2 if row.table.bits else self._beat
         try:
-            await self._write(row, row.encoded(value))
+            await self._write(watchdog.row, self._sign(watchdog))
         except (RefusalError, OrderError) as refusal:
             raise DriverError(f"{self._profile.id} does not take its watchdog: {refusal}") from refusal

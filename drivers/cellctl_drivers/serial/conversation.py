@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
-from cellctl.driver import Call, DriverError, Link, Outcome, Quality, Sample, Value, Write, WrongDevice
+from cellctl.driver import Call, DriverError, Link, Outcome, Quality, Sample, Value, Write
 from cellctl_drivers.serial.hearing import Hearing, value_in
 from cellctl_drivers.serial.profile import ANY_LINE, ANYTHING, Line, Profile, Target
 from cellctl_drivers.serial.templates import Match
@@ -59,9 +59,7 @@ class Conversation(ABC):
         try:
             answer = await self._ask(ask, ANYTHING.fullmatch)
         except RefusalError as refusal:
-            raise WrongDevice(
-                f"{self._profile.id} is another device than expected: {refusal} ({ask}), wanted {expectation.text!r}"
-            ) from refusal
+            raise expectation.refused(self._profile.id, refusal, ask) from refusal
         return expectation.check(self._profile.id, answer[0])
 
     async def set(self, order: Write) -> Mapping[str, Value]:

@@ -142,7 +142,11 @@ class Direct:
         if self._plan.watchdog is not None:
             every_ns, feed = self._plan.watchdog
             if self._contact.trouble in ("", "mute"):
-                self._settled(feed)
+                try:
+                    self._settled(feed)
+                except DriverError as refusal:
+                    self.lose(str(refusal))
+                    return
             self._feeding = self._loop.call_later(every_ns / 1e9, self._feed)
 
     # --- looking ------------------------------------------------------------------------------------------------

@@ -17,6 +17,10 @@ class Expectation:
         if self._bounds is not None and self._bounds[0] > self._bounds[1]:
             raise AddressError(f"{self.text!r} holds no number", section.at("expect"))
 
+    def refused(self, device: str, why: Exception, asked: object) -> WrongDevice:
+        """What it means that the device does not answer what only the expected one has to."""
+        return WrongDevice(f"{device} is another device than expected: {why} ({asked}), wanted {self.text!r}")
+
     def check(self, device: str, found: Value) -> str:
         """The identity as a text; WrongDevice if `found` is not what is expected."""
         if isinstance(found, str):
