@@ -4,7 +4,8 @@ The rule kept here: a confirmation always means the values last told, so whoever
 forget. Everything is told again once a second, so that whoever keeps times keeps true ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from struct import Struct
 
 from cellctl.driver import Link, Value
 from cellctl_drivers.modbus import requests
@@ -16,7 +17,11 @@ REPEAT_NS = 1_000_000_000
 
 
 class Polled:
-    """A block on one connection; `targets` by name."""
+    """A block on one connection; `targets` by name.
+
+    An answer is compared as what it came as, registers or bytes of bits, and only the points of those that changed are
+    decoded: most of what is read stays as it was.
+    """
 
     def __init__(self, block: Block, targets: Mapping[str, Target], link: Link) -> None:
         self.request = requests.read(block.table, block.start, block.count)
@@ -26,13 +31,16 @@ class Polled:
         self._clears = any(targets[item.name].clears for item, _ in block.items)
         self._places = [(item.row.decode, at) for item, at in block.items]
         self._signals = [reading.signal.id for reading in self._readings]
+        self._pieces = Struct(f">{(block.count + 7) // 8}B" if block.table.bits else f">{block.count}H")
+        self._of_piece = _of_pieces(block)
         self._repeat_ns = 0
         self.forget()
 
     def forget(self) -> None:
         """Tell everything with the next answer."""
         self._data = b""
-        self._raws: Sequence[Value | None] = (None,) * len(self._places)
+        self._told: tuple[int, ...] = ()
+        self._raws: list[Value | None] = [None] * len(self._places)
 
     def take(self, data: bytes) -> None:
         """The device answered with `data`."""
@@ -40,15 +48,30 @@ class Polled:
         if now >= self._repeat_ns:
             self._repeat_ns = now + REPEAT_NS
             self.forget()
-        if data != self._data:
-            raws = [decode(data, at) for decode, at in self._places]
-            both = zip(self._readings, raws, self._raws, strict=True)
-            told = [reading.sample(raw, now) for reading, raw, last in both if raw != last]
-            self._data, self._raws = data, raws
-            self._link.put(told)
-            if len(told) == len(raws):
-                return
+        if data != self._data and self._tell(data, now) == len(self._places):
+            return
         self._link.alive(self._signals)
+
+    def _tell(self, data: bytes, now: int) -> int:
+        """Tell what is another value than before; how many are."""
+        pieces = self._pieces.unpack(data)
+        samples = []
+        for index in self._changed(pieces):
+            decode, at = self._places[index]
+            raw = decode(data, at)
+            if raw != self._raws[index]:
+                self._raws[index] = raw
+                samples.append(self._readings[index].sample(raw, now))
+        self._data, self._told = data, pieces
+        self._link.put(samples)
+        return len(samples)
+
+    def _changed(self, pieces: tuple[int, ...]) -> Iterable[int]:
+        """The points of which a piece is another one than was told, in their order."""
+        if not self._told:
+            return range(len(self._places))
+        both = zip(pieces, self._told, self._of_piece, strict=True)
+        return sorted({index for piece, last, points in both if piece != last for index in points})
 
     def miss(self, reason: str) -> None:
         """No answer came. What clears when it is read may have been lost with it."""
@@ -60,3 +83,13 @@ class Polled:
         now = self._link.now()
         self._link.put([reading.bad(reason, now) for reading in self._readings])
         self.forget()
+
+
+def _of_pieces(block: Block) -> list[list[int]]:
+    """For each register, or each byte of bits, the points that lie in it, as places among the block's items."""
+    found: list[list[int]] = [[] for _ in range((block.count + 7) // 8 if block.table.bits else block.count)]
+    for index, (item, at) in enumerate(block.items):
+        first, count = (at // 8, 1) if block.table.bits else (at // 2, item.row.count)
+        for piece in range(first, first + count):
+            found[piece].append(index)
+    return found

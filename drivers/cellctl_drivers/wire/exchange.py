@@ -41,6 +41,8 @@ class Exchange(Place):
         self._take: Take[object] = _nothing
         self._answer: asyncio.Future[object] | None = None
         self._failures = 0
+        self._give_up_s = self._timeout_s = 0.0  # of the request whose answer is waited for
+        self._timer: asyncio.TimerHandle | None = None
 
     async def ask(self, request: bytes, take: Take[T], timeout_s: float) -> T:
         """Send `request` when it is the device's turn, and return what `take` makes of the answer.
@@ -82,6 +84,8 @@ class Exchange(Place):
 
     async def close(self) -> None:
         """Leave the line. Where this was the last place, nothing that waits to be sent leaves any more."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._transport is not None:
             self._transport.abort()
         await self._line.leave(self)
@@ -121,22 +125,35 @@ class Exchange(Place):
         self._listen(self._buffer)
         self._take = take
         self._answer = self._loop.create_future()
-        timer = self._loop.call_later(timeout_s, self._expire, timeout_s)
+        self._give_up_s, self._timeout_s = self._loop.time() + timeout_s, timeout_s
+        if self._timer is None or self._timer.when() > self._give_up_s:
+            self._set_timer()
         try:
             self._line.asked(timeout_s)
             transport.write(request)
             return cast(T, await self._answer)
         finally:
-            timer.cancel()
             self._answer = None
 
     def _succeed(self) -> None:
         self._failures = 0
         self._line.answered(self)
 
-    def _expire(self, timeout_s: float) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(SilenceError(f"no answer from {self.device} within {timeout_s * 1e3:.0f} ms"))
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._give_up_s, self._ring, self._give_up_s)
+
+    def _ring(self, set_for_s: float) -> None:
+        """Most requests were answered long since: one timer looks after all of them, and is set anew when it rings."""
+        self._timer = None
+        if self._answer is None or self._answer.done():
+            return
+        if set_for_s < self._give_up_s:
+            self._set_timer()
+            return
+        text = f"no answer from {self.device} within {self._timeout_s * 1e3:.0f} ms"
+        self._answer.set_exception(SilenceError(text))
 
     def _sending(self) -> asyncio.Transport:
         assert self._transport is not None

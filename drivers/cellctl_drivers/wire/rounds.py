@@ -69,8 +69,8 @@ class Rounds:
         if self._next_order is None:
             self._next_order = asyncio.ensure_future(self._link.order())
             self._next_order.add_done_callback(self._ordered)
-        job = min(self._jobs, key=_due, default=None)
-        urgent = min(self._urgent, key=_due, default=None)
+        job = min(self._jobs, key=_due, default=None) if len(self._jobs) != 1 else self._jobs[0]
+        urgent = min(self._urgent, key=_due) if self._urgent else None
         now = self._link.now()
         if urgent is not None and urgent.due_ns <= now:
             await self._repeat(urgent, now)
@@ -100,8 +100,7 @@ class Rounds:
             self._resting.set_result(None)
 
     async def _repeat(self, job: Job, now: int) -> None:
-        missed = (now - job.due_ns) // job.every_ns
-        job.due_ns += (missed + 1) * job.every_ns
+        job.due_ns += ((now - job.due_ns) // job.every_ns + 1) * job.every_ns
         await self._attempt(job)
 
     async def _attempt(self, job: Job) -> None:
@@ -114,11 +113,12 @@ class Rounds:
 
     def _go(self, urgency: Urgency) -> None:
         """What is done now is so urgent; as soon as the next watchdog is due, it is as urgent as that."""
-        self._urgency = urgency
-        self._urge(urgency)
+        if urgency is not self._urgency:
+            self._urgency = urgency
+            self._urge(urgency)
         if self._alarm is not None:
             self._alarm.cancel()
-        if urgency is not Urgency.WATCHDOG and self._urgent:
+        if self._urgent and urgency is not Urgency.WATCHDOG:
             wait_s = (min(self._urgent, key=_due).due_ns - self._link.now()) / 1e9
             self._alarm = self._loop.call_later(wait_s, self._hurry, Urgency.WATCHDOG)
 
