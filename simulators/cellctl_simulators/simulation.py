@@ -245,13 +245,13 @@ class Simulation:
         if self._direct:
             return DeviceContact(self.world.models[id].wire, settle, lambda: id in self.world.due)
         match address.scheme, self.world.models[id].wire:
-            case "modbus" | "modbus+rtu" | "modbus+rtu+tcp", Registers():
+            case "modbus" | "modbus+tls" | "modbus+rtu" | "modbus+rtu+tcp", Registers():
                 from cellctl_simulators.servers.modbus import ANY_UNIT, ModbusSession
 
                 port = _port(self.devices[id].at)
                 alone = [_port(device.at) for device in self.devices.values()].count(port) == 1
                 unit = int(parse_qs(address.query).get("unit", [str(ANY_UNIT if alone else 1)])[0], 0)
-                serial = address.scheme != "modbus"
+                serial = "+rtu" in address.scheme
 
                 def modbus(write: Callable[[bytes], None]) -> ModbusSession:
                     registers = models[id].wire  # of the device as it is then: it may have been started anew

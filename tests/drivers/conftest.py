@@ -9,9 +9,11 @@ import pytest
 from .direct import DIRECT_RIGS
 from .recording import RecordingLink
 from .rigs import LinePtyRig, LineTcpRig, ModbusRtuRig, ModbusTcpRig, OpcUaRig, OpcUaServer, Rig
+from .tls import ModbusTlsRig
 
 RIGS: dict[str, type[Rig]] = {
     "modbus-tcp": ModbusTcpRig,
+    "modbus-tls": ModbusTlsRig,
     "modbus-rtu": ModbusRtuRig,
     "line-tcp": LineTcpRig,
     "line-pty": LinePtyRig,

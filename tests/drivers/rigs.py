@@ -105,9 +105,12 @@ class ModbusTcpRig(Rig):
         words = [SimData(0, values=[0] * 4, datatype=DataType.REGISTERS)]
         device = SimDevice(id=3, action=self._action, simdata=(blank, blank, holding, words))
         self._tokens: list[int] = []
-        self._server = ModbusTcpServer(device, address=("127.0.0.1", 0))
+        self._server = self.server(device)
         await self._server.serve_forever(background=True)
         self._proxy = await Proxy(self._server.transport.sockets[0].getsockname()[1]).start()
+
+    def server(self, device: SimDevice) -> ModbusTcpServer:
+        return ModbusTcpServer(device, address=("127.0.0.1", 0))
 
     async def stop(self) -> None:
         await self._proxy.close()

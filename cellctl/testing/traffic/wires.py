@@ -125,7 +125,7 @@ class ModbusTcp:
 
 #: By the kind of address. Others are text lines, or bytes that are compared as they are.
 _WIRES: Mapping[str, type[ModbusTcp] | type[ModbusRtu]] = {
-    "modbus": ModbusTcp, "modbus+rtu": ModbusRtu, "modbus+rtu+tcp": ModbusRtu,
+    "modbus": ModbusTcp, "modbus+tls": ModbusTcp, "modbus+rtu": ModbusRtu, "modbus+rtu+tcp": ModbusRtu,
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Modbus TCP, Modbus RTU, and RTU over TCP: block reads, checked answers, writes that are read back."""
+"""Modbus TCP (by TLS too), Modbus RTU, and RTU over TCP: block reads, checked answers, writes that are read back."""
 
 from collections.abc import Sequence
 from functools import partial

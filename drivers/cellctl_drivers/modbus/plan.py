@@ -5,8 +5,10 @@ allows and span no gap wider than the profile allows, and no hole; a point is ne
 read alone is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Protocol, TypeVar
 
 from cellctl_drivers.modbus.rows import Row, Table
 
@@ -34,6 +36,15 @@ class Block:
     count: int
     every_ns: int
     items: tuple[tuple[Item, int], ...]
+
+
+class Periodic(Protocol):
+    """What is read every `every_ns`."""
+
+    every_ns: int
+
+
+B = TypeVar("B", bound=Periodic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,15 @@ def plan(items: Iterable[Item], limits: Limits) -> list[Block]:
             end = max(end, item.row.start + item.row.count)
         blocks.append(_block(run, end))
     return blocks
+
+
+def together(blocks: Sequence[B], at_once: int) -> list[Sequence[B]]:
+    """The `blocks`, each with its period, in groups of one period that are asked for with so many requests at once."""
+    groups: list[Sequence[B]] = []
+    for _, same in groupby(blocks, key=lambda block: block.every_ns):
+        members = list(same)
+        groups += [members[at : at + at_once] for at in range(0, len(members), at_once)]
+    return groups
 
 
 def _joins(run: list[Item], end: int, item: Item, limits: Limits) -> bool:

@@ -5,20 +5,23 @@ The rule kept here: all addresses, settings and commands are parsed and checked 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cellctl.driver import AddressError, Command, Device, Value
 from cellctl_drivers.modbus.plan import REGISTERS_MAX, Block, Hole, Item, Limits, plan
 from cellctl_drivers.modbus.rows import Orders, Row, Table, check_writable, parse_row
 from cellctl_drivers.modbus.steps import Steps, longest_pause_ns, parse_steps
 from cellctl_drivers.modbus.targets import parse_orders, parse_targets
-from cellctl_drivers.wire.endpoint import Endpoint, Tty, parse_tcp, parse_tty, scheme_of
+from cellctl_drivers.wire.endpoint import Endpoint, Tcp, Tty, parse_tcp, parse_tty, scheme_of
 from cellctl_drivers.wire.expectation import Expectation
 from cellctl_drivers.wire.settings import Section, Where
+from cellctl_drivers.wire.tls import parse_tls
 
-_SCHEMES = ("modbus", "modbus+rtu", "modbus+rtu+tcp")
-_PORT = 502
+_SCHEMES = ("modbus", "modbus+tls", "modbus+rtu", "modbus+rtu+tcp")
+_PORT, _TLS_PORT = 502, 802
 _BAUD = 19_200
+#: More requests at once than any device keeps.
+_PIPELINE_MAX = 32
 _HOLE = re.compile(r"(?P<table>\w+) (?P<first>0x[0-9a-fA-F]+|\d+)(?:\.\.(?P<last>0x[0-9a-fA-F]+|\d+))?")
 
 
@@ -37,7 +40,10 @@ class Profile:
     def __init__(self, device: Device) -> None:
         settings = Section(device.settings, ("modbus",))
         self.id = device.id
-        self.rtu, self.endpoint, self.unit = _endpoint(device.address)
+        self.rtu, endpoint, self.unit = _endpoint(device.address)
+        tls = parse_tls(settings, needed=device.address.startswith("modbus+tls:"))
+        # What is simulated is within this machine, and has no certificate.
+        self.endpoint = replace(endpoint, tls=tls) if isinstance(endpoint, Tcp) and not device.simulated else endpoint
         self.orders = parse_orders(settings, Orders())
         self.limits = Limits(
             settings.integer("max_registers", REGISTERS_MAX, (1, REGISTERS_MAX)),
@@ -47,6 +53,7 @@ class Profile:
         pause_ns = settings.duration("min_pause", "0 ms")
         self.min_pause_s = max(pause_ns / 1e9, _silence_s(self.endpoint))
         self.timeout_s = settings.duration("timeout", "1 s") / 1e9
+        self.pipeline = _pipeline(settings, self.rtu)
         self.busy_s = settings.duration("busy", "0 ms") / 1e9
         self.write_single = settings.choice("write_single", "yes", ("yes", "no")) == "yes"
         self.targets = parse_targets(device.points, self.orders, self.limits.max_registers)
@@ -106,10 +113,18 @@ def _endpoint(address: str) -> tuple[bool, Endpoint, int]:
     if scheme == "modbus+rtu":
         endpoint, query = parse_tty(address, baud=_BAUD)
     else:
-        endpoint, query = parse_tcp(address, port=_PORT)
+        endpoint, query = parse_tcp(address, port=_TLS_PORT if scheme == "modbus+tls" else _PORT)
     unit = query.integer("unit", 1, (0, 255))
     query.close()
-    return scheme != "modbus", endpoint, unit
+    return scheme in ("modbus+rtu", "modbus+rtu+tcp"), endpoint, unit
+
+
+def _pipeline(settings: Section, rtu: bool) -> int:
+    """How many requests may be under way at once."""
+    requests = settings.integer("pipeline", 1, (1, _PIPELINE_MAX))
+    if rtu and requests > 1:
+        raise AddressError("RTU answers carry no number: one request at a time", settings.at("pipeline"))
+    return requests
 
 
 def _holes(settings: Section) -> tuple[Hole, ...]:

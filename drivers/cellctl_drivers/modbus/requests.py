@@ -5,6 +5,7 @@ everything else is no answer.
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -79,6 +80,10 @@ class Request:
         return pdu[2:]
 
 
+#: The data of an answer, or why there is none.
+Reply = bytes | RefusalError | OrderError
+
+
 class Framing(Protocol):
     """How requests travel: `frame` makes the bytes to send, and what takes the answer out of the bytes received."""
 
@@ -109,6 +114,27 @@ class TcpFraming:
 
         return frame, take
 
+    def together(self, requests: Sequence[Request]) -> tuple[bytes, Take[list[Reply]]]:
+        """The same for several requests at once: the answers, in whatever order, are told apart by their numbers."""
+        framed = [(self.frame(request), self._transaction) for request in requests]
+        asked = {number: take for (_, take), number in framed}
+        replies: dict[int, Reply] = {}
+
+        def take_all(received: bytearray) -> list[Reply] | None:
+            at = 0
+            while len(received) - at >= _TCP_HEAD.size:
+                number, _, length, _ = _TCP_HEAD.unpack_from(received, at)
+                reply = _reply(asked.get(number, _foreign), received[at : at + 6 + length])
+                if reply is None:
+                    break
+                replies[number] = reply
+                del asked[number]
+                at += 6 + length
+            del received[:at]
+            return None if asked else [replies[number] for _, number in framed]
+
+        return b"".join(frame for (frame, _), _ in framed), take_all
+
 
 class RtuFraming:
     """Modbus RTU: a checksum, and the answer's length follows from the request."""
@@ -134,6 +160,18 @@ class RtuFraming:
             return request.check(body[1:])
 
         return self._framer.encode(request.pdu, self._unit, 0), take
+
+
+def _reply(take: Take[bytes], received: bytearray) -> Reply | None:
+    """What `take` makes of an answer; that the device says no is one too."""
+    try:
+        return take(received)
+    except (RefusalError, OrderError) as refusal:
+        return refusal
+
+
+def _foreign(_: bytearray) -> bytes:
+    raise SilenceError("the device answered something else than was asked")
 
 
 def read(table: Table, start: int, count: int) -> Request:

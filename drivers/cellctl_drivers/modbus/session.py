@@ -3,15 +3,17 @@
 The rule kept here: identified before anything is written; every sample and every outcome comes from a checked answer.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
 from cellctl.driver import DriverError, Link, Value
 from cellctl_drivers.modbus import requests
 from cellctl_drivers.modbus.conversation import Conversation
+from cellctl_drivers.modbus.plan import together
 from cellctl_drivers.modbus.polling import Polled
 from cellctl_drivers.modbus.profile import Profile, Watchdog
-from cellctl_drivers.modbus.requests import Framing, Request, RtuFraming, TcpFraming
+from cellctl_drivers.modbus.requests import Framing, Reply, Request, RtuFraming, TcpFraming
 from cellctl_drivers.modbus.rows import Row
 from cellctl_drivers.wire.exchange import Exchange
 from cellctl_drivers.wire.orders import BusyError, OrderError, RefusalError, SilenceError
@@ -35,10 +37,15 @@ class Session(Conversation):
         except SilenceError as silence:
             raise DriverError(str(silence)) from silence
         self._link.up(identity)
-        jobs = [Job(block.every_ns, partial(self._poll, block)) for block in self._blocks]
+        jobs = [self._reading(group) for group in together(self._blocks, self._profile.pipeline)]
         if (watchdog := self._profile.watchdog) is not None:
             jobs.insert(0, Job(watchdog.every_ns, partial(self._feed, watchdog), urgent=True))
         await Rounds(self._link, jobs, self, self._exchange.lost, urge=self._exchange.urge).run()
+
+    def _reading(self, group: Sequence[Polled]) -> Job:
+        if isinstance(self._framing, TcpFraming) and len(group) > 1:
+            return Job(group[0].every_ns, partial(self._poll_together, self._framing, group))
+        return Job(group[0].every_ns, partial(self._poll, group[0]))
 
     async def _ask(self, request: Request) -> bytes:
         frame, take = self._framing.frame(request)
@@ -62,15 +69,29 @@ class Session(Conversation):
 
     async def _poll(self, block: Polled) -> None:
         try:
-            block.take(await self._ask(block.request))
-        except BusyError as busy:
-            if not self._profile.busy_s:  # else it is as it was, until that is too old
-                block.refuse(str(busy))
+            self._taken(block, await self._ask(block.request))
         except (RefusalError, OrderError) as refusal:
-            block.refuse(str(refusal))
+            self._taken(block, refusal)
         except SilenceError as silence:
             block.miss(str(silence))
             raise
+
+    async def _poll_together(self, framing: TcpFraming, group: Sequence[Polled]) -> None:
+        frames, take = framing.together([block.request for block in group])
+        try:
+            replies = await self._exchange.ask(frames, take, self._profile.timeout_s)
+        except SilenceError as silence:
+            for block in group:
+                block.miss(str(silence))
+            raise
+        for block, reply in zip(group, replies, strict=True):
+            self._taken(block, reply)
+
+    def _taken(self, block: Polled, reply: Reply) -> None:
+        if isinstance(reply, bytes):
+            block.take(reply)
+        elif not (isinstance(reply, BusyError) and self._profile.busy_s):  # else it is as it was, until that is too old
+            block.refuse(str(reply))
 
     async def _feed(self, watchdog: Watchdog) -> None:
         try:

@@ -13,11 +13,26 @@ AT = ("at",)
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """The files (PEM) by which two ends of a connection know each other.
+
+    The device is known by its own certificate, or by the authority that signed it and its host name; we, where it wants
+    to know, by a certificate and its key.
+    """
+
+    server_certificate: str
+    authority: str
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tcp:
-    """A host and a port."""
+    """A host and a port; `tls`: the connection is encrypted."""
 
     host: str
     port: int
+    tls: Tls | None = None
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"

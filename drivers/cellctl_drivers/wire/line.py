@@ -10,12 +10,14 @@ more is made anew.
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 from enum import IntEnum
 from typing import Any, cast
 
 from cellctl.driver import TAP, DriverError, tapped
-from cellctl_drivers.wire.endpoint import Endpoint, Tcp
+from cellctl_drivers.wire.endpoint import Endpoint, Tcp, Tls, Tty
+from cellctl_drivers.wire.tls import context
 from cellctl_drivers.wire.tty import open_tty
 
 #: How long a connection may take to be made: one repeated SYN and some time.
@@ -87,6 +89,9 @@ class Line:
 
     async def begin(self, place: Place) -> None:
         """Wait until it is the turn of `place` and the line may be spoken on; DriverError if the connection is gone."""
+        if self._speaker is None and not self._waiting and self._ready(place):
+            self._speaker = place
+            return
         turn = self._waiting[place] = self._loop.create_future()
         self._advance()
         try:
@@ -100,8 +105,7 @@ class Line:
             if self._port is None:
                 await self._open(place.device)
             await self._quiet(place)
-            pause_s = self._last_byte_s + max(each.min_pause_s for each in self._places) - self._loop.time()
-            if pause_s > 0:
+            if (pause_s := self._pause_s()) > 0:
                 await asyncio.sleep(pause_s)
             _check(place)
         except BaseException:
@@ -111,7 +115,8 @@ class Line:
     def end(self) -> None:
         """The turn is over. Who had it may have something more urgent to ask at once: the next is chosen after that."""
         self._speaker = None
-        self._loop.call_soon(self._advance)
+        if self._waiting:
+            self._loop.call_soon(self._advance)
 
     def urge(self, place: Place, urgency: Urgency) -> None:
         """So urgent is what `place` waits to ask, and what it asks from now on."""
@@ -135,6 +140,17 @@ class Line:
     def _spare_no_more(self) -> None:
         self._spared_until_s = 0.0  # a timer may be a little early
         self._advance()
+
+    def _ready(self, place: Place) -> bool:
+        """Whether nothing at all keeps `place`, which is alone in wanting it, from speaking at once."""
+        if self._port is None or self._unanswered is not None or place.lost.done():
+            return False
+        return not self._spared(place) and self._pause_s() <= 0
+
+    def _pause_s(self) -> float:
+        """How long the line must still rest between what came and what is sent, in seconds."""
+        pause_s = max(each.min_pause_s for each in self._places)
+        return self._last_byte_s + pause_s - self._loop.time() if pause_s else 0.0
 
     def _spared(self, place: Place) -> bool:
         """Whether the neighbours have the line for themselves."""
@@ -211,19 +227,26 @@ class Line:
         before = TAP.set(None)
         try:
             async with asyncio.timeout(CONNECT_S):
-                if isinstance(self._endpoint, Tcp):
-                    await self._loop.create_connection(lambda: port, self._endpoint.host, self._endpoint.port)
-                else:
-                    await open_tty(lambda: port, self._endpoint)
+                await self._connect(port)
         except BaseException as error:
             await self._close()
             if isinstance(error, TimeoutError):
                 raise DriverError(f"{self._endpoint} does not answer: is {device} switched on?") from error
             if isinstance(error, OSError):
-                raise DriverError(f"cannot reach {device} at {self._endpoint}: {error.strerror or error}") from error
+                raise DriverError(f"cannot reach {device} at {self._endpoint}: {_told(error)}") from error
             raise
         finally:
             TAP.reset(before)
+
+    async def _connect(self, port: "_Port") -> None:
+        match self._endpoint:
+            case Tcp(host, number, None):
+                await self._loop.create_connection(lambda: port, host, number)
+            case Tcp(host, number, Tls() as files):
+                secured = await asyncio.to_thread(context, files)
+                await self._loop.create_connection(lambda: port, host, number, ssl=secured)
+            case Tty() as tty:
+                await open_tty(lambda: port, tty)
 
     async def _close(self) -> None:
         port, self._port = self._port, None
@@ -293,6 +316,15 @@ class _End(asyncio.Transport):
 def _check(place: Place) -> None:
     if place.lost.done():
         raise DriverError(place.lost.result())
+
+
+def _told(error: OSError) -> str:
+    """What went wrong, without the place in OpenSSL where it was noticed."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"it is not trusted ({error.verify_message})"
+    if isinstance(error, ssl.SSLError):
+        return f"no encrypted connection ({(error.reason or 'refused').replace('_', ' ').lower()})"
+    return error.strerror or str(error)
 
 
 def _urgency(place: Place) -> Urgency:
