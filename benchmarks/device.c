@@ -1,10 +1,11 @@
 /* The Modbus devices that all clients of the benchmarks ask, as small and quick as a device can be.
 
-   device [-d MICROSECONDS] [-n COUNT]   listens on COUNT ports of 127.0.0.1, each a device, prints them in a line, and
+   device [-c] [-d MICROSECONDS] [-n COUNT]   listens on COUNT ports of 127.0.0.1, each a device, prints them in a line, and
                        answers every read of registers and every write (FC3, FC4, FC6, FC16), however many come at once,
                        each that long after it came; ends when its standard input does
 
-   A register reads as its address, so that a client can see that it was answered what it asked. */
+   A register reads as its address, so that a client can see that it was answered what it asked; with -c every tenth
+   reads as another number each time, as measurements do. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -26,6 +27,7 @@ typedef struct {
 
 static Connection connections[DEVICES];
 static int64_t delay_ns;
+static int changing, asked;
 
 static int64_t now_ns(void) {
     struct timespec t;
@@ -38,7 +40,11 @@ static int answer(const uint8_t *request, int size, uint8_t *reply) {
     memcpy(reply, request, 12);
     if (request[7] == 3 || request[7] == 4) {
         reply[8] = 2 * count;
-        for (int i = 0; i < count; i++) reply[9 + 2 * i] = (start + i) >> 8, reply[10 + 2 * i] = (start + i) & 255;
+        asked++;
+        for (int i = 0; i < count; i++) {
+            int value = changing && (start + i) % 10 == 0 ? asked : start + i;
+            reply[9 + 2 * i] = value >> 8, reply[10 + 2 * i] = value & 255;
+        }
         length = 3 + 2 * count;
     }
     reply[4] = length >> 8, reply[5] = length & 255;
@@ -76,8 +82,9 @@ static int release(Connection *c, int64_t now) {  /* until the next answer is du
 int main(int arguments, char **argument) {
     int devices = 1, option, one = 1;
     struct pollfd polled[1 + 2 * DEVICES] = {{.fd = 0, .events = POLLIN}};
-    while ((option = getopt(arguments, argument, "d:n:")) != -1) {
+    while ((option = getopt(arguments, argument, "cd:n:")) != -1) {
         if (option == 'd') delay_ns = atoi(optarg) * 1000LL;
+        else if (option == 'c') changing = 1;
         else if (option == 'n') devices = atoi(optarg);
         else return 2;
     }

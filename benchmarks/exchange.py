@@ -45,6 +45,9 @@ class Run:
         return self.answers / self.seconds
 
 
+#: What is raised where there is no compiler, or no library.
+NEEDED = (OSError, subprocess.CalledProcessError)
+
 Client = Callable[[Sequence[str]], Run]
 
 
@@ -52,8 +55,8 @@ def rows() -> Iterator[Row]:
     """The rows of P1, P2 and P3; none without what they are built with."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            floor, device, line = (_built(Path(folder), name) for name in ("floor", "device", "line"))
-        except (OSError, subprocess.CalledProcessError):
+            floor, device, line = (built(Path(folder), name) for name in ("floor", "device", "line"))
+        except NEEDED:
             print("P1 to P3 are left out: they need gcc and libmodbus (libmodbus-dev).", file=sys.stderr)
             return
         libmodbus = partial(_floor, floor)
@@ -138,7 +141,7 @@ def _line(line: Path, floor: Path) -> Row:
     wire_s = EXCHANGE_BYTES * CHARACTER_BITS / BAUD + SILENCE_S
 
     def on_line(run: Callable[[str], Run]) -> Run:
-        with _serving([str(line), str(BAUD)]) as (path,):  # one of its own, so that nobody hears another's answer
+        with serving([str(line), str(BAUD)]) as (path,):  # one of its own, so that nobody hears another's answer
             return run(path)
 
     ours = partial(on_line, lambda path: _python("longest", [f"modbus+rtu:{path}?baud={BAUD}&unit=1"]))
@@ -161,7 +164,7 @@ def _measured(
     """Each client in turn against the same devices, on a core of its own if there are two."""
     every = sorted(os.sched_getaffinity(0))
     command = [str(device), "-d", str(delay_us), "-n", str(devices)]
-    with _pinned(every[-1]), _serving(command) as ports, _pinned(every[0] if cores > 1 else every[-1]):
+    with _pinned(every[-1]), serving(command) as ports, _pinned(every[0] if cores > 1 else every[-1]):
         return in_turn({name: partial(client, ports) for name, client in clients.items()})
 
 
@@ -183,7 +186,8 @@ def _told(command: Sequence[str]) -> Run:
     return Run(*json.loads(done.stdout))
 
 
-def _built(folder: Path, name: str) -> Path:
+def built(folder: Path, name: str) -> Path:
+    """One of the programs in C; one of NEEDED if it cannot be built."""
     library = ["-lmodbus"] if name == "floor" else []
     subprocess.run(
         ["gcc", "-O2", "-o", folder / name, HERE / f"{name}.c", *library], check=True, stderr=subprocess.PIPE
@@ -192,7 +196,7 @@ def _built(folder: Path, name: str) -> Path:
 
 
 @contextmanager
-def _serving(command: Sequence[str]) -> Iterator[list[str]]:
+def serving(command: Sequence[str]) -> Iterator[list[str]]:
     """The program, and the addresses that it prints; it ends with its input."""
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdin is not None

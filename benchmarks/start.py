@@ -5,7 +5,6 @@ with the bytecode that an installation has.
 """
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -13,21 +12,16 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from unittest.mock import patch
 
 from benchmarks.rounds import Figure, Row, figures, in_turn
+from benchmarks.running import CELLCTL, bytecode, megabytes, memory_mb, running
 
 BUNDLED = Path(__file__).parent.parent / "recipes" / "battery-module"
-CELLCTL = [sys.executable, "-m", "cellctl.cli"]
-#: Until all devices are connected and the memory is what it stays.
-SETTLED_S = 20.0
-
 #: The bundled cell without its PLC: Modbus TCP, Modbus RTU, a serial line, lines over TCP.
 SMALL_CELL = """
 cellctl: 1
@@ -60,8 +54,8 @@ def rows() -> Iterator[Row]:
     """The command line, then the small cell, then the one with OPC UA."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        _bytecode(Path(folder) / "bytecode"),
-        _small(Path(folder) / "small") as small,
+        bytecode(Path(folder) / "bytecode"),
+        small_cell(Path(folder) / "small") as small,
         _whole(Path(folder) / "whole") as whole,
     ):
         _start(whole)
@@ -73,13 +67,13 @@ def rows() -> Iterator[Row]:
         }
         found = in_turn(starts)
     yield Row("P9", "cellctl --help", "s", helped, "≤ 0.2 s", 0.2, note="The floor is a Python that does nothing.")
-    small_cell, whole_cell = (partial(_row, found[name], found["nothing"]) for name in ("small", "whole"))
-    yield small_cell(lambda start: start.control_s, "s", metric="control ready, Modbus and serial devices", bound=0.6)
-    yield small_cell(lambda start: start.control_mb, "MB", metric="memory of control, the same", bound=45)
-    yield whole_cell(lambda start: start.control_s, "s", metric="control ready, with OPC UA devices", bound=1.2)
-    yield whole_cell(lambda start: start.control_mb, "MB", metric="memory of control, the same", bound=120)
-    yield whole_cell(lambda start: start.gateway_s, "s", metric="gateway serves", bound=1.5)
-    yield whole_cell(lambda start: start.gateway_mb, "MB", metric="memory of the gateway", bound=120)
+    of_small, of_whole = (partial(_row, found[name], found["nothing"]) for name in ("small", "whole"))
+    yield of_small(lambda start: start.control_s, "s", metric="control ready, Modbus and serial devices", bound=0.6)
+    yield of_small(lambda start: start.control_mb, "MB", metric="memory of control, the same", bound=45)
+    yield of_whole(lambda start: start.control_s, "s", metric="control ready, with OPC UA devices", bound=1.2)
+    yield of_whole(lambda start: start.control_mb, "MB", metric="memory of control, the same", bound=120)
+    yield of_whole(lambda start: start.gateway_s, "s", metric="gateway serves", bound=1.5)
+    yield of_whole(lambda start: start.gateway_mb, "MB", metric="memory of the gateway", bound=120)
 
 
 def _row(
@@ -104,65 +98,16 @@ def _command(command: Sequence[str]) -> float:
 def _nothing() -> Start:
     seconds = _command(NOTHING)
     pages = int(subprocess.run(NOTHING_MB, check=True, capture_output=True, text=True).stdout)
-    return Start(seconds, seconds, _megabytes(pages), _megabytes(pages))
+    return Start(seconds, seconds, megabytes(pages), megabytes(pages))
 
 
 # --- one start --------------------------------------------------------------------------------------------------
 
 
 def _start(cell: Path) -> Start:
-    with tempfile.TemporaryDirectory() as state:
-        command = [*CELLCTL, "run", str(cell), "--state", state, "--http", "127.0.0.1:0"]
-        begin = time.perf_counter()
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as control:
-            try:
-                assert control.stdout is not None
-                address = control.stdout.readline().split()[-1]
-                control_s = time.perf_counter() - begin
-                _until(lambda: bool(_get(f"{address}api/v1/cell")))
-                gateway_s = time.perf_counter() - begin
-                _until(lambda: _all_connected(address))
-                (gateway,) = Path(f"/proc/{control.pid}/task/{control.pid}/children").read_text().split()
-                return Start(control_s, gateway_s, _memory_mb(control.pid), _memory_mb(int(gateway)))
-            finally:
-                control.send_signal(signal.SIGINT)
-                control.wait(30)
-
-
-def _all_connected(address: str) -> bool:
-    return all(device["link"] == "connected" for device in json.loads(_get(f"{address}api/v1/devices")))
-
-
-def _get(url: str) -> bytes:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return bytes(answer.read())
-    except OSError:
-        return b""
-
-
-def _until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + SETTLED_S
-    while not true():
-        if time.monotonic() > end:
-            raise AssertionError("the cell does not get ready")
-        time.sleep(0.02)
-
-
-def _memory_mb(pid: int) -> float:
-    return _megabytes(int(Path(f"/proc/{pid}/statm").read_text().split()[1]))
-
-
-def _megabytes(pages: int) -> float:
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-@contextmanager
-def _bytecode(folder: Path) -> Iterator[None]:
-    """What is started keeps its bytecode in `folder`, whatever the environment says: the second start finds it."""
-    with patch.dict(os.environ, PYTHONPYCACHEPREFIX=str(folder)):
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        yield
+    with tempfile.TemporaryDirectory() as state, running(cell, Path(state)) as cell_runs:
+        control, gateway = (memory_mb(pid) for pid in (cell_runs.pid, cell_runs.gateway_pid))
+        return Start(cell_runs.control_s, cell_runs.gateway_s, control, gateway)
 
 
 # --- the cells --------------------------------------------------------------------------------------------------
@@ -176,7 +121,8 @@ def _whole(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _small(folder: Path) -> Iterator[Path]:
+def small_cell(folder: Path) -> Iterator[Path]:
+    """The bundled cell without its PLC, in `folder`, with its devices simulated for the length of the block."""
     left_out = shutil.ignore_patterns("world.py", "plc.py", "bm1-plc.yaml")
     for name in ("models", "profiles"):
         shutil.copytree(BUNDLED / name, folder / name, ignore=left_out)
