@@ -21,8 +21,8 @@ PER_CONDITION = 10
 #: A year of a busy cell, and its first hour.
 LONG, SHORT = 500_000, 500
 GROUP = 10_000
-#: What is as good as the same: machines are noisy.
-FLAT = 1.3
+#: What is as good as the same: machines are noisy, and 10,000 signals do not fit into the caches of a processor.
+FLAT = 2
 
 
 def rows() -> Iterator[Row]:
