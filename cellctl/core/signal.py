@@ -88,6 +88,8 @@ class Image:
         self._confirmed_ns: dict[str, int] = {}  # of whole devices and of single signals
         self._expired: dict[str, Sample] = {}  # as they were before they grew old
         self.stale_at = FAR_NS  # until then nothing can be stale
+        self._stale_at: dict[str, int] = {}  # the same by device
+        self._patience_ns: dict[str, int] = {}  # by device, that of its signal which grows old first
         self._of_device: dict[str, list[str]] = {}
         self.declare(signals)
 
@@ -96,6 +98,9 @@ class Image:
         for signal in signals:
             if signal.id not in self.signals:
                 self._of_device.setdefault(signal.device, []).append(signal.id)
+                self._stale_at.setdefault(signal.device, FAR_NS)
+                patience_ns = self._patience_ns.get(signal.device, FAR_NS)
+                self._patience_ns[signal.device] = min(patience_ns, signal.stale_after_ns)
                 self._samples[signal.id] = Sample(signal.id, None, Quality.BAD, reason="no value yet")
             self.signals[signal.id] = signal
 
@@ -110,10 +115,12 @@ class Image:
             return False
         if sample.value != sample.value:  # NaN is equal to nothing, and no condition may ever see it
             sample = replace(sample, quality=Quality.BAD, reason="not a number")
+        self._samples[sample.signal] = sample
         if last.quality is Quality.BAD:
             self._expired.pop(sample.signal, None)
-        self._samples[sample.signal] = sample
-        self._will_be_stale(sample)
+            self._will_be_stale(sample)
+        elif sample.received_ns < last.received_ns:
+            self._will_be_stale(sample)  # else it stays good for longer than the last
         return sample.value != last.value or sample.quality is not last.quality
 
     def confirm(self, device: str, time_ns: int, signals: Collection[str] | None = None) -> list[str]:
@@ -146,10 +153,22 @@ class Image:
     def expire(self, now: int) -> list[str]:
         """Mark every good sample that is older than its signal allows as bad; the names that changed."""
         expired: list[str] = []
-        if now <= self.stale_at:
+        if now > self.stale_at:
+            for device, stale_at in self._stale_at.items():
+                if now > stale_at:
+                    expired += self._expire(device, now)
+            self.stale_at = min(self._stale_at.values())
+        return expired
+
+    def _expire(self, device: str, now: int) -> list[str]:
+        expired = list[str]()
+        earliest = self._confirmed_ns.get(device, 0) + self._patience_ns[device]
+        if now <= earliest:  # it spoke for all its signals
+            self._stale_at[device] = earliest
             return expired
-        self.stale_at = FAR_NS
-        for name, sample in self._samples.items():
+        earliest = FAR_NS
+        for name in self._of_device[device]:
+            sample = self._samples[name]
             if sample.quality is Quality.BAD:
                 continue
             stale_at = self.seen_ns(name) + self.signals[name].stale_after_ns
@@ -157,14 +176,17 @@ class Image:
                 self._expired[name] = sample
                 self._spoil(name, now, "stale: no news from the device")
                 expired.append(name)
-            elif stale_at < self.stale_at:
-                self.stale_at = stale_at
+            else:
+                earliest = min(earliest, stale_at)
+        self._stale_at[device] = earliest
         return expired
 
     def _will_be_stale(self, sample: Sample) -> None:
-        stale_at = sample.received_ns + self.signals[sample.signal].stale_after_ns
-        if stale_at < self.stale_at:
-            self.stale_at = stale_at
+        signal = self.signals[sample.signal]
+        stale_at = sample.received_ns + signal.stale_after_ns
+        if stale_at < self._stale_at[signal.device]:
+            self._stale_at[signal.device] = stale_at
+            self.stale_at = min(self.stale_at, stale_at)
 
     def _spoil(self, name: str, now: int, reason: str) -> bool:
         sample = self._samples[name]

@@ -66,6 +66,23 @@ def test_a_device_that_is_alive_confirms_its_values(image: Image) -> None:
     assert image.expire(LATE + 20) == ["oven.temp"]
 
 
+def test_one_that_spoke_for_all_its_values_keeps_them_as_long_as_the_hastiest_allows() -> None:
+    image = Image([Signal("plc.slow", "float", stale_after_ns=9 * STALE_AFTER_NS), Signal("plc.fast", "float")])
+    for name in ("plc.slow", "plc.fast"):
+        image.take(told(name, 1.0, 0))
+    image.confirm("plc", 100)
+    assert image.expire(LATE) == []
+    assert image.stale_at == 100 + STALE_AFTER_NS
+    assert image.expire(101 + STALE_AFTER_NS) == ["plc.fast"]
+    assert image.stale_at == 100 + 9 * STALE_AFTER_NS
+
+
+def test_a_clock_that_was_set_back_makes_no_value_last_longer(image: Image) -> None:
+    image.take(told("plc.air", 5.0, LATE))
+    image.take(told("plc.air", 6.0, 10))
+    assert image.expire(10 + LATE) == ["plc.air"]
+
+
 def test_what_had_only_grown_old_is_good_again_when_the_device_is_alive(image: Image) -> None:
     image.take(told("plc.air", 5.0, 10))
     image.take(told("oven.temp", 80.0, 10))

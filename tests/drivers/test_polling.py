@@ -28,7 +28,7 @@ class ClockedLink(RecordingLink):
         return self.time_ns
 
 
-def polled() -> tuple[Polled, ClockedLink]:
+def polled(*, only: bool = False) -> tuple[Polled, ClockedLink]:
     points = {
         name: Point(Signal(f"dev.{name}", "int", high=900), read=f"holding {number} uint16")
         for number, name in enumerate("abc")
@@ -37,7 +37,7 @@ def polled() -> tuple[Polled, ClockedLink]:
     link = ClockedLink()
     link.up()
     (block,) = profile.blocks()
-    return Polled(block, profile.targets, link), link
+    return Polled(block, profile.targets, link, only=only), link
 
 
 def registers(*values: int) -> bytes:
@@ -64,6 +64,13 @@ def test_what_did_not_change_is_confirmed_and_not_told() -> None:
     block.take(registers(7, 8, 9))
     assert told(link) == {"dev.a": 7, "dev.b": 8, "dev.c": 9}
     assert len(link.confirmed) == 2
+
+
+def test_the_only_block_of_a_device_speaks_for_all_of_it() -> None:
+    only, link = polled(only=True)
+    only.take(registers(1, 2, 3))
+    only.take(registers(1, 2, 3))
+    assert link.confirmed == [None]
 
 
 def test_everything_is_told_again_after_a_while() -> None:

@@ -17,20 +17,20 @@ REPEAT_NS = 1_000_000_000
 
 
 class Polled:
-    """A block on one connection; `targets` by name.
+    """A block on one connection; `targets` by name; `only`: it is all that is read of the device.
 
     An answer is compared as what it came as, registers or bytes of bits, and only the points of those that changed are
     decoded: most of what is read stays as it was.
     """
 
-    def __init__(self, block: Block, targets: Mapping[str, Target], link: Link) -> None:
+    def __init__(self, block: Block, targets: Mapping[str, Target], link: Link, *, only: bool = False) -> None:
         self.request = requests.read(block.table, block.start, block.count)
         self.every_ns = block.every_ns
         self._link = link
         self._readings = [targets[item.name].reading for item, _ in block.items]
         self._clears = any(targets[item.name].clears for item, _ in block.items)
         self._places = [(item.row.decode, at) for item, at in block.items]
-        self._signals = [reading.signal.id for reading in self._readings]
+        self._signals = None if only else [reading.signal.id for reading in self._readings]
         self._pieces = Struct(f">{(block.count + 7) // 8}B" if block.table.bits else f">{block.count}H")
         self._of_piece = _of_pieces(block)
         self._repeat_ns = 0

@@ -28,7 +28,8 @@ class Session(Conversation):
         self._link = link
         self._exchange = exchange
         self._framing: Framing = RtuFraming(profile.unit) if profile.rtu else TcpFraming(profile.unit)
-        self._blocks = [Polled(block, profile.targets, link) for block in profile.blocks()]
+        blocks = profile.blocks()
+        self._blocks = [Polled(block, profile.targets, link, only=len(blocks) == 1) for block in blocks]
 
     async def run(self) -> None:
         """Identify the device, then read and perform orders until the connection is lost (DriverError)."""
