@@ -1,5 +1,5 @@
 # The commands of this repository. `make help` lists them; nothing is installed outside .venv but, for `make test`
-# on a machine without one, a browser.
+# on a machine without them, a browser and the far ends of others.
 
 PYTHON  ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
              $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -13,7 +13,7 @@ SEEDS   ?= 1..5000
 CORE    := --branch --source=cellctl/core
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint browser bench soak mutants docs lock clean
+.PHONY: help demo test lint browser peers bench soak mutants docs lock clean
 
 help:  ## say what the commands are
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ help:  ## say what the commands are
 demo: $(VENV)/run.stamp  ## a simulated cell with its web page on HTTP=127.0.0.1:8080; Ctrl-C ends it
 	@trap : INT; $(BIN)/cellctl demo --http $(HTTP); code=$$?; test $$code -eq 130 || exit $$code
 
-test: lint browser  ## the static checks, then the whole suite
+test: lint browser peers  ## the static checks, then the whole suite
 	@$(BIN)/coverage run $(CORE) -m pytest tests/core
 	@$(BIN)/coverage report --show-missing --skip-covered --fail-under=100
 	@$(BIN)/python -m pytest --ignore=tests/core --numprocesses=2 --dist=worksteal
@@ -58,6 +58,10 @@ browser:
 	@command -v chromium chromium-browser google-chrome > /dev/null \
 	  || { $(APT) update && $(APT) install --yes chromium > /dev/null; } \
 	  || echo "No browser was found and none could be installed: the tests of the web page will say so."
+
+# Software of others that our drivers and simulated devices are held against (docs/reference/drivers.md).
+peers: $(VENV)/test.stamp
+	@requirements/peers $(VENV)/js $(APT)
 
 # --- the private environment: a stamp is older than what it was made from, or it stands -------------------------
 

@@ -1,4 +1,4 @@
-"""What holds for every test: nothing is left behind.
+"""What holds for every test: nothing is left behind, and what was not held against others is counted.
 
 The rule kept here: a test that leaves a task, a thread, an open file, socket or pty, a child process, or another
 priority behind fails, whatever else it proved. What belongs to a fixture of a wider scope was there before the test and
@@ -21,6 +21,9 @@ import pytest
 
 #: How long a thread, descriptor or process that is already ending may take to be gone.
 GRACE_S = 1.0
+
+#: In the reason of a test that is skipped since software of others is missing (tests/peers.py).
+NOT_INSTALLED = "is not installed on this machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,17 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Give every asynchronous test the look at its own tasks."""
     if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
         item.fixturenames.insert(item.fixturenames.index("nothing_left_behind") + 1, "no_task_left_behind")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests did not meet the software of others, and which is missing: not to be overlooked in a log."""
+    reasons = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
+    missing = [reason.partition("Skipped: ")[2].split()[0] for reason in reasons if NOT_INSTALLED in reason]
+    if missing:
+        names = ", ".join(sorted(set(missing)))
+        terminalreporter.section("NOT HELD AGAINST SOFTWARE OF OTHERS")
+        terminalreporter.line(f"{len(missing)} tests did not run, since this is not installed: {names}")
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,5 @@
-"""The look at what a test leaves behind finds each kind of it, and nothing in a test that leaves nothing."""
+"""The look at what a test leaves behind finds each kind of it, and nothing in a test that leaves nothing; what is not
+installed is counted."""
 
 import re
 import subprocess
@@ -73,3 +74,12 @@ def test_each_kind_of_leak_is_found(tmp_path: Path) -> None:
 
 def test_a_test_that_leaves_nothing_passes(tmp_path: Path) -> None:
     assert "2 passed" in run(tmp_path, CLEAN)
+
+
+def test_what_was_not_held_against_others_is_counted(tmp_path: Path) -> None:
+    reason = "is not installed on this machine"
+    tests = f"import pytest\n\n\ndef test_a():\n    pytest.skip('mbpoll {reason}')\n\n\ndef test_b():\n    test_a()\n"
+    tests += "\n\ndef test_c():\n    pytest.skip('for another reason')\n"
+    told = run(tmp_path, tests)
+    assert "\n2 tests did not run, since this is not installed: mbpoll\n" in told
+    assert "NOT HELD AGAINST" not in run(tmp_path, CLEAN)

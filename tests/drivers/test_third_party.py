@@ -1,24 +1,25 @@
-"""The Modbus driver against servers that are not ours: pyModbusTCP, and modbus-tk over TCP and over a line."""
+"""The Modbus driver against servers that are not ours: pyModbusTCP, modbus-serial, and modbus-tk and libmodbus over TCP
+and over a line."""
 
 # ruff: noqa: TID251 - the folder is called as it is; what is imported is of these tests
 
 import json
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from cellctl.driver import Device, DriverError, Outcome, WrongDevice
 from cellctl_drivers.modbus import ModbusDriver
+from tests.peers import Peer, javascript, libmodbus
 
 from .recording import RecordingLink, Running, until
 from .rigs import GO, MODBUS_POINTS, REGISTERS
 
 PROGRAM = Path(__file__).with_name("third_party.py")
-NAMES = ("pyModbusTCP", "modbus-tk", "modbus-tk-rtu")
+NAMES = ("pyModbusTCP", "modbus-tk", "modbus-tk-rtu", "libmodbus", "libmodbus-rtu", "modbus-serial")
 #: None of them refuses single registers, or keeps a value.
 POINTS = {name: point for name, point in MODBUS_POINTS.items() if name not in ("clamped", "locked")}
 
@@ -26,17 +27,13 @@ POINTS = {name: point for name, point in MODBUS_POINTS.items() if name not in ("
 class Server:
     """One of them, in a process of its own."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self.process = process
-        assert process.stdout is not None
-        self.address = process.stdout.readline().strip()
+    def __init__(self, peer: Peer) -> None:
+        self.process, self._peer = peer.process, peer
+        self.address = peer.line()
 
     def holds(self, register: int) -> int:
         """What a register holds now."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        print(register, file=self.process.stdin, flush=True)
-        return int(self.process.stdout.readline())
+        return int(self._peer.ask(register))
 
     def driver(self, expect: int = 0xE280) -> ModbusDriver:
         """A driver for it."""
@@ -44,20 +41,27 @@ class Server:
         return ModbusDriver(Device("dev", "modbus", self.address, POINTS, {"go": GO}, {"timeout": "500 ms"}, identity))
 
 
-@contextmanager
-def served(name: str) -> Iterator[Server]:
-    argv = [sys.executable, "-W", "ignore", str(PROGRAM), name, json.dumps(REGISTERS)]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield Server(process)
-        finally:
-            process.kill()
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[[str], Server]]:
+    """Starts the server of that name, until the test ends."""
+    with ExitStack() as stack:
+        yield lambda name: Server(stack.enter_context(Peer(_argv(name, tmp_path))))
+
+
+def _argv(name: str, folder: Path) -> list[str]:
+    rows = [f"{register}={value}" for register, value in REGISTERS.items()]
+    match name:
+        case "libmodbus" | "libmodbus-rtu":
+            return libmodbus(folder, "server", "pty" if name.endswith("-rtu") else "tcp", 1, *rows)
+        case "modbus-serial":
+            return javascript("modbus_server.mjs", name, 1, *rows)
+        case _:
+            return [sys.executable, "-W", "ignore", str(PROGRAM), name, json.dumps(REGISTERS)]
 
 
 @pytest.fixture(params=NAMES)
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with served(request.param) as made:
-        yield made
+def server(request: pytest.FixtureRequest, started: Callable[[str], Server]) -> Server:
+    return started(request.param)
 
 
 async def test_values_are_read(server: Server, link: RecordingLink) -> None:
@@ -83,11 +87,11 @@ async def test_another_device_is_refused(server: Server, link: RecordingLink) ->
     assert server.holds(80) == 0
 
 
-@pytest.mark.parametrize("name", ["pyModbusTCP", "modbus-tk"])
-async def test_a_server_that_dies_is_lost(name: str, link: RecordingLink) -> None:
-    with served(name) as server:
-        async with Running(server.driver(), link) as run:
-            await link.value("count", 42)
-            server.process.kill()
-            error = await run.ended()
-        assert isinstance(error, DriverError)
+@pytest.mark.parametrize("name", ["pyModbusTCP", "modbus-tk", "libmodbus", "modbus-serial"])
+async def test_a_server_that_dies_is_lost(name: str, started: Callable[[str], Server], link: RecordingLink) -> None:
+    server = started(name)
+    async with Running(server.driver(), link) as run:
+        await link.value("count", 42)
+        server.process.kill()
+        error = await run.ended()
+    assert isinstance(error, DriverError)

@@ -1,4 +1,5 @@
-"""The simulated devices under clients that are not ours: pyModbusTCP, and modbus-tk over TCP and over a line."""
+"""The simulated devices under clients that are not ours: pyModbusTCP, modbus-serial, and modbus-tk, mbpoll, libmodbus
+over TCP and over a line."""
 
 import asyncio
 import json
@@ -9,8 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from cellctl_simulators.simulation import Pace, Simulation
+from cellctl_simulators.simulation import Pace, Simulated, Simulation
 from cellctl_simulators.wire import float32
+from tests.peers import asked
 
 PYMODBUSTCP = """
 from pyModbusTCP.client import ModbusClient
@@ -77,3 +79,78 @@ async def test_the_gripper_under_modbus_tk_on_a_line(simulate):
         ((status,),) = await told(MODBUS_TK_RTU, simulation.addresses["grip"])
     assert status >> 12 & 3 == 3
     assert parse_qs(urlsplit(simulation.addresses["grip"]).query)["unit"] == ["9"]
+
+
+ON_TCP = ("mbpoll", "libmodbus", "modbus-serial")
+ON_A_LINE = ("mbpoll", "libmodbus")
+#: A conversation: what is asked (FUNCTION ADDRESS COUNT, or FUNCTION ADDRESS VALUE...), and what is answered.
+MOXA = (  # with inputs 0 and 2 on
+    ("2 0 8", "1 0 1 0 0 0 0 0"),
+    ("4 48 1", "5"),
+    ("4 16 6", "0 1 0 0 0 1"),
+    ("5 3 1", ""),
+    ("1 0 8", "0 0 0 1 0 0 0 0"),
+    ("15 0 1 1 0 0", ""),
+    ("3 32 1", "3"),
+    ("6 32 129", ""),
+    ("1 0 8", "1 0 0 0 0 0 0 1"),
+    ("3 33 1", "exception 2"),
+    ("6 33 5", "exception 2"),
+    ("2 8 1", "exception 2"),
+)
+CLICK = (
+    ("16 0 7 65535 8", ""),
+    ("3 0 4", "7 65535 8 0"),
+    ("6 1 9", ""),
+    ("3 0 3", "7 9 8"),
+    ("15 16384 1 0 1", ""),
+    ("5 16385 1", ""),
+    ("1 16384 4", "1 1 1 0"),
+    ("2 61440 2", "0 0"),
+    ("1 0 1", "exception 2"),
+    ("4 0 1", "exception 1"),
+)
+GRIPPER = (("16 1000 256 0 0", ""), ("6 1000 256", "exception 1"), ("4 1999 2", "exception 2"))
+
+
+async def answered(client, folder, at, conversation):
+    """Hold the conversation and compare."""
+    answers = await asyncio.to_thread(asked, client, folder, at, [question for question, _ in conversation])
+    assert list(zip((question for question, _ in conversation), answers, strict=True)) == list(conversation)
+
+
+@pytest.mark.parametrize("client", ON_TCP)
+async def test_every_table_of_a_remote_io_under_each_client(client, tmp_path):
+    devices = {"io": Simulated("moxa.iologik-e1212", "modbus://10.20.1.40:502?unit=1")}
+    async with Simulation(tmp_path, devices) as simulation:
+        simulation.set("io.di", 0b101)
+        await answered(client, tmp_path, simulation.addresses["io"], MOXA)
+        assert simulation.get("io.do") == 0b10000001
+
+
+@pytest.mark.parametrize(
+    ("client", "at"),
+    [(client, "modbus://10.20.1.50:502?unit=2") for client in ON_TCP]
+    + [(client, "modbus+rtu:/dev/ttyUSB0?baud=115200&unit=2") for client in ON_A_LINE],
+)
+async def test_a_plc_over_tcp_and_on_a_line_under_each_client(client, at, tmp_path):
+    async with Simulation(tmp_path, {"plc": Simulated("automationdirect.click", at)}) as simulation:
+        await answered(client, tmp_path, simulation.addresses["plc"], CLICK)
+
+
+@pytest.mark.parametrize("client", ON_A_LINE)
+async def test_the_gripper_on_a_line_under_each_client(client, simulate, tmp_path):
+    async with simulate("grip", speed=20) as simulation:
+        at = simulation.addresses["grip"]
+        await answered(client, tmp_path, at, GRIPPER)
+        await asyncio.sleep(0.3)
+        ((status, *_),) = [
+            map(int, each.split()) for each in await asyncio.to_thread(asked, client, tmp_path, at, ["4 2000 3"])
+        ]
+    assert status >> 12 & 3 == 3
+
+
+@pytest.mark.parametrize("client", ["libmodbus"])
+async def test_the_gripper_is_written_and_read_in_one_request(client, simulate, tmp_path):
+    async with simulate("grip") as simulation:
+        await answered(client, tmp_path, simulation.addresses["grip"], [("23 2000 1 1000 256 0 0", "4352")])
