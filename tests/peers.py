@@ -4,6 +4,7 @@ The rule kept here: a test whose software is not installed is skipped with a sen
 end of the run counts those (tests/conftest.py). All of it runs as programs of their own, on this machine only.
 """
 
+import contextlib
 import os
 import re
 import select
@@ -40,8 +41,9 @@ class Peer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self.process:
-            self.process.kill()
+        self.process.kill()
+        with contextlib.suppress(BrokenPipeError), self.process:  # it may have ended before it was asked
+            pass
 
     def line(self, within_s: float = WAIT_S) -> str:
         """The next line that it says."""

@@ -5,6 +5,7 @@ The rule kept here: each test names every place that breaks its rule, so that on
 
 import ast
 import importlib.metadata
+import json
 import re
 import subprocess
 import sys
@@ -147,6 +148,16 @@ def test_pinned_requirements_are_hashed() -> None:
         pins = [line for line in lines if not line.startswith("    --hash=sha256:")]
         assert pins, path.name
         assert [line for line in pins if not re.fullmatch(r"[a-z0-9.-]+==[^ ]+( ; .+)? \\", line)] == [], path.name
+
+
+def test_pinned_packages_in_javascript_are_hashed_and_name_no_registry() -> None:
+    lock = json.loads((ROOT / "requirements" / "js" / "package-lock.json").read_text())
+    wanted = json.loads((ROOT / "requirements" / "js" / "package.json").read_text())["dependencies"]
+    assert lock["packages"][""]["dependencies"] == wanted, "run `make lock`"
+    packages = {name: package for name, package in lock["packages"].items() if name}
+    assert packages
+    assert [name for name, package in packages.items() if not package["integrity"].startswith("sha512-")] == []
+    assert "://" not in json.dumps(lock)
 
 
 def test_no_library_at_run_time_is_under_a_copyleft_licence() -> None:

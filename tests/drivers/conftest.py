@@ -2,11 +2,14 @@
 
 # ruff: noqa: TID251 - the folder is called as it is; what is imported is of these tests
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 
 import pytest
 
+from . import opcua_peers
 from .direct import DIRECT_RIGS
+from .opcua_peers import OpcUaPeer, OpcUaPeerRig
 from .recording import RecordingLink
 from .rigs import LinePtyRig, LineTcpRig, ModbusRtuRig, ModbusTcpRig, OpcUaRig, OpcUaServer, Rig
 from .tls import ModbusTlsRig
@@ -28,10 +31,39 @@ def opcua_server() -> Iterator[OpcUaServer]:
     server.close()
 
 
-@pytest.fixture(params=[*RIGS, "opcua"])
-async def rig(request: pytest.FixtureRequest, opcua_server: OpcUaServer) -> AsyncIterator[Rig]:
+@pytest.fixture(scope="session")
+def node_opcua() -> Iterator[OpcUaPeer]:
+    with opcua_peers.serving("node-opcua") as peer:
+        yield peer
+
+
+@pytest.fixture(scope="session")
+def python_opcua() -> Iterator[OpcUaPeer]:
+    with opcua_peers.serving("python-opcua") as peer:
+        yield peer
+
+
+#: These take seconds to start, so one is there for all tests.
+SHARED: dict[str, tuple[type[OpcUaRig], str]] = {
+    "opcua": (OpcUaRig, "opcua_server"),
+    "node-opcua": (OpcUaPeerRig, "node_opcua"),
+    "python-opcua": (OpcUaPeerRig, "python_opcua"),
+}
+
+
+@pytest.fixture(scope="session", params=[*RIGS, *SHARED])
+def far_end(request: pytest.FixtureRequest) -> Callable[[], Rig]:
+    """Makes the rig of each protocol in turn; what is shared is there before the test begins, and may stay."""
+    if request.param not in SHARED:
+        return RIGS[request.param]
+    kind, server = SHARED[request.param]
+    return partial(kind, request.getfixturevalue(server))
+
+
+@pytest.fixture
+async def rig(far_end: Callable[[], Rig]) -> AsyncIterator[Rig]:
     """The same device behind each protocol in turn."""
-    made = OpcUaRig(opcua_server) if request.param == "opcua" else RIGS[request.param]()
+    made = far_end()
     await made.start()
     yield made
     await made.stop()

@@ -39,7 +39,7 @@ _ABORT = struct.pack("ii", 1, 0)
 async def connected(profile: Profile) -> AsyncIterator[Client]:
     """A client with an active session for the length of the block; DriverError if there can be none."""
     # What happens on a connection is told once, by DriverError; asyncua tells it at every step, and repeats.
-    logging.getLogger("asyncua").setLevel(logging.CRITICAL)
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
     client = Client(profile.url, timeout=profile.timeout_s, watchdog_intervall=_NEVER_S, auto_reconnect=False)
     client.name = client.description = "cellctl"
     client.application_uri = profile.application_uri
@@ -68,6 +68,13 @@ async def _connect(client: Client, profile: Profile) -> None:
     except DriverError:
         raise
     except OSError as error:
+        if (
+            profile.security is not None and error.errno is None
+        ):  # there was a connection: a server says no by ending it
+            raise DriverError(
+                f"{profile.id} at {profile.endpoint} hung up before the channel was secured:"
+                f" let it trust {profile.security.certificate}"
+            ) from error
         raise DriverError(
             f"cannot reach {profile.id} at {profile.endpoint}: {error.strerror or error or 'it hung up'}"
         ) from error
