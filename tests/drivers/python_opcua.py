@@ -4,7 +4,7 @@ FOLDER keeps its certificate; PORT 0: any. ROWS is JSON: {name: [type, value, ac
 write is worth: "keep" (it is taken and changes nothing), "note" (it is written down), "bad" (there is no value).
 
 It prints its address. Then, for each line of its input, an answer in JSON: `get NAME`, `set NAME VALUE`, `noted`,
-`forget`, `sessions`. It ends with its input.
+`forget`, `sessions` (which there are). It ends with its input.
 """
 
 import json
@@ -89,7 +89,7 @@ def serve(folder: Path, port: int, rows: dict[str, tuple[str, Any, str]]) -> Non
         "set": cells.set,
         "noted": lambda: cells.noted,
         "forget": cells.noted.clear,
-        "sessions": lambda: len(server.bserver.clients),
+        "sessions": lambda: [str(id(client)) for client in server.bserver.clients],
     }
     for line in sys.stdin:
         name, *words = line.split()

@@ -3,7 +3,7 @@
 // "keep" (it is taken and changes nothing), "note" (it is written down), "bad" (there is no value).
 //
 // It prints its address. Then, for each line of its input, an answer in JSON: `get NAME`, `set NAME VALUE`, `noted`,
-// `forget`, `sessions`. It ends with its input.
+// `forget`, `sessions` (which there are). It ends with its input.
 
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -74,7 +74,7 @@ const ANSWERS = {
   set: (name, text) => show({ ...cells.get(name), value: JSON.parse(text) }, StatusCodes.Good),
   noted: () => noted,
   forget: () => void (noted.length = 0),
-  sessions: () => server.currentSessionCount,
+  sessions: () => Object.values(server.engine._sessions).map((session) => session.nodeId.toString()),
 };
 for await (const line of createInterface({ input: process.stdin })) {
   const [name, ...words] = line.trim().split(" ");
