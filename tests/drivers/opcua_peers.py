@@ -51,8 +51,17 @@ class OpcUaPeer:
         else:
             argv = [sys.executable, "-W", "ignore", str(PROGRAM), str(self.folder), str(self.port), rows]
         self._peer = Peer(argv)
-        self.address = self._peer.line()
+        try:
+            self.address = self._peer.line()
+        except BaseException:
+            self.kill()
+            raise
         self.port = int(self.address.split(":")[2].partition("/")[0])
+
+    @property
+    def certificate(self) -> Path:
+        """The file of its own certificate."""
+        return self.folder / ("own/certs/certificate.pem" if self.name == "node-opcua" else "server.der")
 
     def kill(self) -> None:
         """Be gone."""

@@ -1,7 +1,8 @@
 """python-opcua as a server, a program of its own: ``python python_opcua.py FOLDER PORT ROWS``.
 
 FOLDER keeps its certificate; PORT 0: any. ROWS is JSON: {name: [type, value, access]}, access "r", "rw", or what a
-write is worth: "keep" (it is taken and changes nothing), "note" (it is written down), "bad" (there is no value).
+write is worth: "keep" (it is taken and changes nothing), "note" (it is written down), "bad" (there is no value). Beside
+them stands the object Oven with the method Start(UInt16) -> Double.
 
 It prints its address. Then, for each line of its input, an answer in JSON: `get NAME`, `set NAME VALUE`, `noted`,
 `forget`, `sessions` (which there are). It ends with its input.
@@ -31,6 +32,9 @@ class Cells:
         self.nodes: dict[str, tuple[Any, ua.VariantType]] = {}
         for name, (kind, value, access) in rows.items():
             self._add(ua.NodeId(name, index), ua.VariantType[kind], value, access)
+        types = [ua.VariantType.UInt16], [ua.VariantType.Double]
+        oven = server.get_objects_node().add_object(ua.NodeId("Oven", index), f"{index}:Oven")
+        oven.add_method(ua.NodeId("Start", index), f"{index}:Start", self._start, *types)
 
     def _add(self, nodeid: Any, kind: ua.VariantType, value: Any, access: str) -> None:
         name = nodeid.Identifier
@@ -49,6 +53,13 @@ class Cells:
                 space.add_datachange_callback(nodeid, ua.AttributeIds.Value, self._note)
         if access in ("rw", "keep", "note"):
             node.set_writable()
+
+    def _start(self, _parent: Any, given: Any) -> Any:
+        """Note what is given, and answer with the half of it."""
+        if given.Value == 0:
+            return ua.StatusCode(ua.StatusCodes.BadInvalidState)
+        self.noted.append(given.Value)
+        return [ua.Variant(given.Value / 2, ua.VariantType.Double)]
 
     def _note(self, _handle: int, data: Any) -> None:
         self.noted.append(data.Value.Value)

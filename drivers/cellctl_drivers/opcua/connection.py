@@ -68,13 +68,6 @@ async def _connect(client: Client, profile: Profile) -> None:
     except DriverError:
         raise
     except OSError as error:
-        if (
-            profile.security is not None and error.errno is None
-        ):  # there was a connection: a server says no by ending it
-            raise DriverError(
-                f"{profile.id} at {profile.endpoint} hung up before the channel was secured:"
-                f" let it trust {profile.security.certificate}"
-            ) from error
         raise DriverError(
             f"cannot reach {profile.id} at {profile.endpoint}: {error.strerror or error or 'it hung up'}"
         ) from error

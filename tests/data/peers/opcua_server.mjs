@@ -1,6 +1,7 @@
 // node-opcua as a server: node opcua_server.mjs PACKAGES FOLDER PORT ROWS. FOLDER keeps its certificate and those that
 // it trusts; PORT 0: any. ROWS is JSON: {name: [type, value, access]}, access "r", "rw", or what a write is worth:
-// "keep" (it is taken and changes nothing), "note" (it is written down), "bad" (there is no value).
+// "keep" (it is taken and changes nothing), "note" (it is written down), "bad" (there is no value). Beside them stands
+// the object Oven with the method Start(UInt16) -> Double.
 //
 // It prints its address. Then, for each line of its input, an answer in JSON: `get NAME`, `set NAME VALUE`, `noted`,
 // `forget`, `sessions` (which there are). It ends with its input.
@@ -11,8 +12,6 @@ import { createInterface } from "node:readline";
 const [packages, folder, port, rows] = process.argv.slice(2);
 const say = (text) => process.stdout.write(text + "\n");
 console.log = console.warn = console.info = console.debug = console.error;
-// It throws where nobody catches when a client is gone just after it was let in; that would end it for all later tests.
-process.on("uncaughtException", (error) => console.error(error));
 const opcua = createRequire(packages + "/")("node-opcua");
 const { DataType, StatusCodes, Variant, VariantArrayType } = opcua;
 
@@ -46,6 +45,24 @@ function add(namespace, name, [type, value, access]) {
   if (access === "note") variable.on("value_changed", (data) => noted.push(data.value.value));
 }
 
+/** An object `Oven` with a method `Start`: it notes what it is given, and answers with the half of it. */
+function addMethod(namespace) {
+  const { objects } = namespace.addressSpace.rootFolder;
+  const oven = namespace.addObject({ organizedBy: objects, nodeId: "s=Oven", browseName: "Oven" });
+  const method = namespace.addMethod(oven, {
+    nodeId: "s=Start",
+    browseName: "Start",
+    inputArguments: [{ name: "given", dataType: DataType.UInt16 }],
+    outputArguments: [{ name: "half", dataType: DataType.Double }],
+  });
+  method.bindMethod(([given], _context, answer) => {
+    if (given.value === 0) return answer(null, { statusCode: StatusCodes.BadInvalidState });
+    noted.push(given.value);
+    const half = { dataType: DataType.Double, value: given.value / 2 };
+    answer(null, { statusCode: StatusCodes.Good, outputArguments: [half] });
+  });
+}
+
 function show({ variable, type, value: given }, status) {
   const value = type === DataType.Int64 || type === DataType.UInt64 ? [0, given] : given;
   variable.setValueFromSource({ dataType: type, arrayType: VariantArrayType.Scalar, value }, status);
@@ -65,8 +82,11 @@ await server.initialize();
 server.engine.addressSpace.registerNamespace("urn:test:other");
 const namespace = server.engine.addressSpace.registerNamespace("urn:test:oven");
 for (const [name, row] of Object.entries(JSON.parse(rows))) add(namespace, name, row);
+addMethod(namespace);
 noted.length = 0;
 await server.start();
+// It throws where nobody catches when a client is gone just after it was let in; that would end it for all later tests.
+process.on("uncaughtException", (error) => console.error(error));
 say(`opc.tcp://127.0.0.1:${server.endpoints[0].port}/oven/`);
 
 const ANSWERS = {
