@@ -32,7 +32,7 @@ lint: $(VENV)/test.stamp  ## format, style, types, and who may import whom
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 
-bench: $(VENV)/test.stamp $(VENV)/bench.stamp  ## measure against floors and peers; about eight minutes
+bench: $(VENV)/bench.stamp peers  ## measure against floors and peers; about twelve minutes
 	@$(BIN)/python -m benchmarks
 
 soak: $(VENV)/run.stamp  ## random worlds: SEEDS=1..5000 for each level; a quarter of an hour, then some hours
