@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     import asyncio
 
 __all__ = [
-    "TAP", "AddressError", "Call", "Command", "CommandClass", "Contact", "Device", "Directed", "Driver", "DriverError",
-    "DriverFactory", "Link", "Listening", "Order", "Outcome", "Point", "Quality", "Sample", "SerialLoop", "Signal",
-    "Tap", "Translator", "UnitError", "Unwilling", "Value", "Write", "WrongDevice", "driver_ends", "duration_ns",
-    "tapped",
+    "TAP", "AddressError", "Browse", "Browser", "Call", "Command", "CommandClass", "Contact", "Device", "Directed",
+    "Driver", "DriverError", "DriverFactory", "Finding", "Link", "Listening", "Order", "Outcome", "Point", "Quality",
+    "Sample", "SerialLoop", "Signal", "Tap", "Translator", "UnitError", "Unwilling", "Value", "Write", "WrongDevice",
+    "driver_ends", "duration_ns", "tapped",
 ]  # fmt: skip
 
 
@@ -177,6 +177,61 @@ class Translator(Protocol):
 
     def sending(self, order: Order) -> list[str]:
         """What would be sent for `order`, in its order. ValueError if it would not be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a device has: what it is called there, its address in the words of the protocol, its type and what
+    may be done with it ("r", "w", "rw", "": nothing), its value now, what it might mean.
+
+    `unit` is as the device writes it, `low` and `high` what it calls usual; `row` is what a profile says to make it a
+    signal (`type`, `read`, `write`, and keys of the protocol), empty if it cannot be one.
+    """
+
+    path: str
+    address: str
+    kind: str = ""
+    access: str = ""
+    value: str = ""
+    hint: str = ""
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    row: Mapping[str, object] = field(default_factory=dict)
+
+
+class Browse(Protocol):
+    """What is asked of a device that shall tell about itself, and who is told: see `Browser`.
+
+    `ranges` say where to look, in the words of the protocol ((): where it is usual); `depth_max` and `count_max` are
+    how deep and how many; `listen_s` is for how long a device is listened to that speaks by itself.
+    """
+
+    ranges: Sequence[str]
+    depth_max: int
+    count_max: int
+    listen_s: float
+
+    def found(self, finding: Finding) -> None:
+        """Something that the device has."""
+
+    def progress(self, text: str) -> None:
+        """How far it is."""
+
+    def cut(self, reason: str) -> None:
+        """What was left out, and how to see it."""
+
+    def section(self, name: str, content: Mapping[str, object]) -> None:
+        """A section of a profile for this device, such as the settings of the protocol."""
+
+
+@runtime_checkable
+class Browser(Protocol):
+    """A driver that can ask a device what it has. It only reads, whatever the device allows."""
+
+    async def browse(self, browse: Browse) -> None:
+        """Tell `browse` all that there is, on a connection of its own; DriverError if the device cannot be reached or
+        is lost, AddressError for a range that is none (`where`: ("range",))."""
 
 
 @runtime_checkable

@@ -58,7 +58,7 @@ def pointing(command: Callable[..., Any]) -> Callable[..., Any]:
 def read(where: Where, names: Sequence[str], limit: str, as_json: bool) -> int:
     """Read signals once: those named, or all of a device. Exit 4 if one of them is not good."""
     found, wanted = _found(names, where)
-    limit_s = _seconds(limit)
+    limit_s = seconds(limit)
 
     async def work(visit: "Visit") -> "tuple[str, Mapping[str, Sample]]":
         return visit.identity, await visit.read(wanted, limit_s)
@@ -79,7 +79,7 @@ def read(where: Where, names: Sequence[str], limit: str, as_json: bool) -> int:
 def watch(where: Where, names: Sequence[str], limit: str) -> None:
     """Show every change of signals: those named, or all of a device."""
     found, wanted = _found(names, where)
-    limit_s = _seconds(limit) if limit else None
+    limit_s = seconds(limit) if limit else None
     shown: dict[str, tuple[object, ...]] = {}
 
     def heard(sample: "Sample") -> None:
@@ -346,7 +346,8 @@ def _plain(sample: "Sample | None") -> dict[str, Any] | None:
     return {"value": sample.value, "quality": quality, "reason": sample.reason, "time_ns": sample.time_ns}
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """A length of time from the command line."""
     from cellctl.core.units import UnitError, duration_ns
 
     try:

@@ -30,6 +30,11 @@ def driver_for(protocol: str) -> DriverFactory:
     return _loaded(known[protocol])
 
 
+def protocols() -> list[str]:
+    """What devices can speak here: the protocols of the installed drivers."""
+    return sorted(_installed())
+
+
 def direct_driver_for(protocol: str) -> Callable[[Device, Contact], Driver]:
     """The driver of `protocol` without a wire; DriverMissing if there is none, or it needs its wire."""
     direct: Callable[[Device, Contact], Driver] | None = getattr(driver_for(protocol), "direct", None)

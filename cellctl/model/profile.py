@@ -23,6 +23,11 @@ _SECTIONS = {"serial": "line"}
 _ALL_SECTIONS = ("modbus", "opcua", "line")
 
 
+def section_of(protocol: str) -> str:
+    """The section with the settings of a protocol."""
+    return _SECTIONS.get(protocol, protocol)
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """A checked profile; `complete` is false if something in it is wrong, so that names may be missing."""
@@ -34,7 +39,7 @@ class Profile:
     @property
     def section(self) -> str:
         """The section with the settings of the protocol."""
-        return _SECTIONS.get(self.file.profile.protocol, self.file.profile.protocol)
+        return section_of(self.file.profile.protocol)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -108,7 +113,7 @@ class Profiles:
         return self._checked[name]
 
     def _extended(self, name: str, children: tuple[str, ...]) -> Document | None:
-        document = self._document(name)
+        document = self.document(name)
         if document is None:
             return None
         head = document.data.get("profile")
@@ -126,7 +131,8 @@ class Profiles:
         below = self._extended(parent, (*children, name))
         return None if below is None else overlay(below, document, ("signals", "commands"))
 
-    def _document(self, name: str) -> Document | None:
+    def document(self, name: str) -> Document | None:
+        """The profile `name` as its file says it, without what it extends; None if it cannot be read."""
         if name in self._own or name not in bundled():
             return self._own.get(name)
         path = bundled()[name]
@@ -134,7 +140,7 @@ class Profiles:
 
     def _check_keys(self, shaped: Shaped[ProfileFile]) -> None:
         protocol = shaped.shape.profile.protocol
-        section = _SECTIONS.get(protocol, protocol)
+        section = section_of(protocol)
         fields = [*ProfileFile.model_fields, section]
         present = [key for key in _ALL_SECTIONS if getattr(shaped.shape, key) is not None]
         for key in [*present, *(shaped.shape.model_extra or {})]:

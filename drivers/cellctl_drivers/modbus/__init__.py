@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from cellctl.driver import Contact, Device, Driver, Link, Order, Sample
+from cellctl.driver import Browse, Contact, Device, Driver, Link, Order, Sample
 from cellctl_drivers.modbus.profile import Profile
 from cellctl_drivers.wire.exchange import connected
 from cellctl_drivers.wire.line import Line
@@ -48,6 +48,17 @@ class ModbusDriver:
         line = self._line(link)
         async with connected(line, profile.id, profile.min_pause_s) as exchange:
             await Session(profile, link, exchange).run()
+
+    async def browse(self, browse: Browse) -> None:
+        """Tell which registers and bits answer."""
+        await load("cellctl_drivers.modbus.browse")
+        from cellctl_drivers.modbus.browse import Search, spans_of
+
+        profile = self._profile
+        spans = spans_of(browse.ranges, profile)
+        line = Line(profile.endpoint, forgiving=profile.rtu)
+        async with connected(line, profile.id, profile.min_pause_s) as exchange:
+            await Search(profile, exchange, browse).run(spans)
 
     def _line(self, link: Link) -> Line:
         """RTU: one connection for all units at the address. TCP: one for each device, which numbers its requests."""

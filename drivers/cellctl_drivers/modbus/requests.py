@@ -47,11 +47,16 @@ _REFUSALS = {
 }
 #: Not begun, and to be asked again.
 _BUSY = 6
+_UNKNOWN = 1
 #: The device has begun, or the gateway does not know: nobody can say that nothing happened.
 _IN_DOUBT = {5: "the device has accepted it and is still working", 11: "the device behind the gateway does not answer"}
 
 #: Transaction, protocol, length of what follows, unit.
 _TCP_HEAD = struct.Struct(">HHHB")
+
+
+class UnknownFunctionError(RefusalError):
+    """The device does not know the function at all, whatever the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,8 @@ class Request:
                 raise OrderError(Outcome.UNKNOWN, _IN_DOUBT[code])
             if code == _BUSY:
                 raise BusyError(_REFUSALS[code])
+            if code == _UNKNOWN:
+                raise UnknownFunctionError(_REFUSALS[code])
             raise RefusalError(_REFUSALS.get(code, f"the device refuses with the code {code}"))
         if self.echo:
             if pdu != self.echo:

@@ -1,6 +1,6 @@
 """OPC UA client: one subscription per connection, exact types, writes that are read back."""
 
-from cellctl.driver import Contact, Device, Driver, Link
+from cellctl.driver import Browse, Contact, Device, Driver, Link
 from cellctl_drivers.opcua.profile import Profile
 from cellctl_drivers.wire.loading import load
 
@@ -30,3 +30,12 @@ class OpcUaDriver:
 
         async with connected(self._profile) as client:
             await Session(self._profile, link, client).run()
+
+    async def browse(self, browse: Browse) -> None:
+        """Tell the objects and variables of the server."""
+        await load("cellctl_drivers.opcua.browse")
+        from cellctl_drivers.opcua.browse import Walk
+        from cellctl_drivers.opcua.connection import connected
+
+        async with connected(self._profile) as client:
+            await Walk(self._profile, client, browse).run()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cellctl.driver import Contact, Device, Driver, Link, Order, Sample
+from cellctl.driver import Browse, Contact, Device, Driver, Link, Order, Sample
 from cellctl_drivers.serial.hearing import Hearing
 from cellctl_drivers.serial.profile import Profile
 from cellctl_drivers.serial.session import Session
@@ -46,3 +46,13 @@ class SerialDriver:
         line = Line(profile.endpoint, forgiving=isinstance(profile.endpoint, Tty))
         async with connected(line, profile.id, profile.min_pause_s, hearing.listen) as exchange:
             await Session(profile, link, hearing, exchange).run()
+
+    async def browse(self, browse: Browse) -> None:
+        """Tell what the device says by itself."""
+        from cellctl_drivers.serial.browse import Ear, check_ranges
+
+        check_ranges(browse.ranges)
+        profile, ear = self._profile, Ear(browse)
+        line = Line(profile.endpoint, forgiving=isinstance(profile.endpoint, Tty))
+        async with connected(line, profile.id, profile.min_pause_s, ear.listen) as exchange:
+            await ear.attend(exchange)

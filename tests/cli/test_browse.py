@@ -1,0 +1,176 @@
+"""Devices are asked what they have: simulated ones in another process, one that speaks by itself, a strange one."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from cellctl.cli.terminal import FAILED, INTERRUPTED, UNREACHABLE, USAGE
+from cellctl.driver import AddressError, Device, Link
+from cellctl.model import drivers
+from tests.cli.terminal import run
+
+START_S = 60
+
+
+class Odd:
+    """A driver of somebody else, who never thought of browsing."""
+
+    def __init__(self, device: Device) -> None:
+        if not device.address.startswith("odd:"):
+            raise AddressError(f"{device.address!r} begins no address of this protocol", ("at",))
+
+    async def run(self, link: Link) -> None:
+        """Nothing is ever connected."""
+
+
+@pytest.fixture(scope="module")
+def places() -> Iterator[Mapping[str, str]]:
+    """Where the simulated devices of the bundled cell are."""
+    argv = [sys.executable, "-m", "cellctl.cli", "sim", "battery-module", "--ports", "--json"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        try:
+            yield {device["id"]: device["at"] for device in told["devices"]}
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(START_S)
+
+
+def test_a_server_is_shown_and_its_draft_works_at_once(places: Mapping[str, str], tmp_path: Path) -> None:
+    shown = run("browse", "--at", places["plc"])
+    assert shown.code == 0, shown.err
+    rows = {line.split()[0]: line.split()[1:] for line in shown.out.splitlines()[1:]}
+    assert rows["Cell.AirPressure"][:3] == ["Double", "r", "6.1"]
+    assert rows["Weld.Clamp"][:2] == ["Boolean", "rw"]
+    drafted = run("browse", "--at", places["plc"], "--yaml")
+    assert drafted.code == 0, drafted.err
+    profile = tmp_path / "plc.yaml"
+    profile.write_text(drafted.out)
+    assert run("check", str(profile), "--strict").code == 0
+    assert 'write: "s=Weld.Clamp Boolean"' in drafted.out
+    read = run("io", "read", "air_pressure", "--profile", str(profile), "--at", places["plc"])
+    assert (read.code, read.out.splitlines()[1].split()) == (0, ["air_pressure", "6.1", "good"])
+
+
+def test_registers_that_answer_are_drafted(places: Mapping[str, str], tmp_path: Path) -> None:
+    shown = run("browse", "--at", places["meter"], "--range", "input:0-20", "--range", "input:344-360")
+    assert shown.code == 0, shown.err
+    assert any(line.startswith("input 344..360") for line in shown.out.splitlines()), "the same is shown once"
+    drafted = run("browse", "--at", places["meter"], "--range", "input:0-20", "--yaml", "--set", "min_pause=1 ms")
+    profile = tmp_path / "meter.yaml"
+    profile.write_text(drafted.out)
+    assert 'input_20: {type: int, read: "input 20 uint16"}' in drafted.out
+    assert 'modbus: {min_pause: "1 ms"}' in drafted.out
+    assert run("check", str(profile), "--strict").code == 0
+
+
+def test_a_profile_says_how_the_device_is_asked(places: Mapping[str, str]) -> None:
+    shown = run("browse", "--profile", "robotiq.2f85", "--at", places["grip"], "--range", "input:2000-2002", "--json")
+    document = json.loads(shown.out)
+    assert (shown.code, document["schema"]) == (0, "cellctl.browse/1")
+    assert [each["path"] for each in document["findings"]] == ["input 2000", "input 2001", "input 2002"]
+    assert document["findings"][0]["row"] == {"type": "int", "read": "input 2000 uint16"}
+
+
+def test_a_device_of_a_cell_is_named(places: Mapping[str, str], tmp_path: Path) -> None:
+    (tmp_path / "cell.yaml").write_text(
+        "cellctl: 1\ncell: {id: c, name: C}\n"
+        f'devices:\n  meter: {{profile: eastron.sdm630, at: "{places["meter"]}"}}\n'
+    )
+    shown = run("browse", "meter", "--cell", str(tmp_path), "--range", "input:0-1")
+    assert (shown.code, len(shown.out.splitlines())) == (0, 3), shown.err
+    assert run("browse", "metre", "--cell", str(tmp_path)).code == USAGE
+
+
+def test_a_device_that_waits_to_be_asked_is_not_asked(places: Mapping[str, str]) -> None:
+    shown = run("browse", "--at", places["laser"], "--listen", "300 ms")
+    assert (shown.code, shown.out) == (0, "")
+    assert "speaks only when it is asked" in shown.err
+    drafted = run("browse", "--at", places["laser"], "--listen", "300 ms", "--yaml")
+    assert (drafted.code, "Nothing was found that could be a signal." in drafted.err) == (FAILED, True)
+
+
+@pytest.fixture
+def scale() -> Iterator[str]:
+    """The serial port of a balance that says its weight all the time."""
+    ours, theirs = pty.openpty()
+    ended = threading.Event()
+
+    def speak() -> None:
+        while not ended.wait(0.1):
+            os.write(ours, b"S S     12.50 kg\r\n")
+
+    thread = threading.Thread(target=speak)
+    thread.start()
+    yield f"serial:{os.ttyname(theirs)}?baud=9600"
+    ended.set()
+    thread.join()
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_what_a_device_says_by_itself_becomes_a_signal(scale: str, tmp_path: Path) -> None:
+    drafted = run("browse", "--at", scale, "--listen", "1 s", "--yaml")
+    assert drafted.code == 0, drafted.err
+    profile = tmp_path / "scale.yaml"
+    profile.write_text(drafted.out.replace("signals:", 'line: {end: "\\r\\n"}\nsignals:'))
+    assert run("check", str(profile), "--strict").code == 0
+    shown = run("io", "watch", "heard_1", "--profile", str(profile), "--at", scale, "--for", "1 s")
+    assert "12.5 kg  good" in shown.out
+
+
+def test_what_was_heard_before_ctrl_c_is_shown(scale: str) -> None:
+    argv = [sys.executable, "-m", "cellctl.cli", "browse", "--at", scale, "--listen", "60 s"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "listening" in process.stderr.readline()
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == INTERRUPTED, err
+    assert "  S S     12.50 kg  (heard " in out
+    assert "there may be more" in err
+
+
+def test_a_driver_that_cannot_browse_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = EntryPoint("odd", f"{__name__}:Odd", drivers.GROUP)
+    known = {**drivers._installed(), "odd": odd}
+    monkeypatch.setattr(drivers, "_installed", lambda: known)
+    shown = run("browse", "--at", "odd:1")
+    assert (shown.code, shown.out) == (FAILED, "")
+    assert shown.err.startswith("The driver for odd cannot ask a device what it has.")
+    assert "cellctl import csv" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--at", "opc.tcp://127.0.0.1:9"), UNREACHABLE, "cannot reach device at 127.0.0.1:9"),
+        (("--at", "htp://127.0.0.1"), USAGE, "--at: no installed driver knows"),
+        (
+            ("--at", "modbus://127.0.0.1:9", "--range", "hold"),
+            USAGE,
+            "--range: 'hold' is not of the form holding:0-200",
+        ),
+        (("--at", "modbus://127.0.0.1:9", "--set", "x"), USAGE, "'x' is not KEY=VALUE"),
+        (("--at", "modbus://127.0.0.1:9", "--set", "timeot=1 s"), USAGE, "--set: the key 'timeot' is not known"),
+        (("--at", "modbus://127.0.0.1:9", "--yaml", "--json"), USAGE, "do not go together"),
+        (("--at", "serial:/dev/null", "--range", "holding"), USAGE, "--range: a line has no ranges"),
+        (("--listen", "5"), USAGE, "a time needs a unit"),
+        (("--profile", "eastron.sdm630"), USAGE, "--profile and --at go together"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(words: tuple[str, ...], code: int, told: str) -> None:
+    shown = run("browse", *words)
+    assert (shown.code, shown.out, told in shown.err) == (code, "", True), shown.err
