@@ -1,0 +1,132 @@
+"""A list of signals as CSV: name, address, type, unit, access, description, and what else its head names.
+
+The rule kept here: the addresses say which protocol it is; a list has one.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from cellctl.commission.lists.kinds import Kind, kind_of
+from cellctl.commission.lists.listing import ListError, Listing, Tag
+from cellctl.commission.lists.places import place_of, rows_at
+from cellctl.commission.lists.table import Columns, Line, read_table
+
+#: A column, and what others call it.
+COLUMNS: Columns = {
+    "name": ("tag name", "tag", "tagname", "signal", "signal name", "variable", "variable name", "symbol", "point",
+             "point name", "register name", "parameter", "parameter name"),
+    "address": ("row", "register", "register address", "modbus address", "addr", "reg", "node", "nodeid", "node id",
+                "register number", "start address", "offset"),
+    "table": ("area", "register type", "object type", "memory area", "function", "function code", "fc", "kind"),
+    "type": ("data type", "datatype", "format", "dtype", "data format"),
+    "unit": ("units", "eng units", "engineering units", "engineering unit", "uom", "eu"),
+    "access": ("r/w", "rw", "access rights", "client access", "mode", "permission", "read/write", "access type"),
+    "description": ("comment", "comments", "text", "remark", "remarks", "notes", "note", "meaning"),
+    "scale": ("factor", "multiplier", "gain", "scale factor", "resolution"),
+}  # fmt: skip
+
+_ACCESS = {
+    "r": ("r", "ro", "read", "read only", "readonly", "input", ""),
+    "rw": ("rw", "r/w", "read/write", "readwrite", "read write", "w/r", "wr", "output"),
+    "w": ("w", "wo", "write", "write only", "writeonly"),
+}
+_NODE = re.compile(r"(?:ns=(?P<uri>[^;]*[^;\d][^;]*);)?(?:s=.+|i=\d+)\Z")
+_ROW = re.compile(r"(holding|input)\s+\w+\s+\S+|(coil|discrete)\s+\w+\Z")
+
+
+def read_csv(path: Path, namespace: str = "") -> Listing:
+    """The list in `path`; rows ``s=Name`` are of the OPC UA `namespace`. ListError if it is none."""
+    table = read_table(path, COLUMNS, ("name", "address"))
+    if not table.lines:
+        raise ListError(f"{path} has a head and nothing below it.")
+    nodes = sum(bool(_NODE.match(line.get("address"))) for line in table.lines)
+    opcua = nodes * 2 > len(table.lines)
+    listing = Listing("opcua" if opcua else "modbus", remarks=list(table.remarks))
+    if opcua and namespace:
+        listing.sections["opcua"] = {"namespace": namespace}
+    take: Callable[[Line], dict[str, object]] = (lambda line: _node_row(line, namespace)) if opcua else _register_row
+    for line in table.lines:
+        try:
+            keys = take(line)
+            listing.tags.append(Tag(_path(line), keys, line.get("unit"), line.get("description")))
+        except ValueError as error:
+            listing.wrong.append((line.number, str(error)))
+    return listing
+
+
+def access_of(text: str) -> str:
+    """ "r", "rw" or "w"; ValueError for another word."""
+    small = " ".join(text.lower().replace("-", " ").replace("_", " ").split())
+    for access, words in _ACCESS.items():
+        if small in words:
+            return access
+    raise ValueError(f"{text!r} says nothing about access: r, rw or w")
+
+
+def number_of(text: str) -> float:
+    """A number, with a point or a comma; ValueError if it is none."""
+    try:
+        return float(text.replace(",", ".") if "." not in text else text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number") from None
+
+
+def _path(line: Line) -> tuple[str, ...]:
+    name = line.get("name")
+    if not name:
+        raise ValueError("it has no name")
+    return tuple(part for part in re.split(r"[./\\]", name) if part) or (name,)
+
+
+def _kind(line: Line, default: str) -> Kind:
+    text = line.get("type") or default
+    kind = kind_of(text)
+    if kind is None:
+        raise ValueError(f"{text!r} is no type: bool, int16, uint16, int32, uint32, float32, float64, string(16)")
+    return kind
+
+
+def _register_row(line: Line) -> dict[str, object]:
+    """A row of Modbus."""
+    address, access = line.get("address"), access_of(line.get("access"))
+    if not address:
+        raise ValueError("it has no address")
+    if _ROW.match(address) and " bit " not in address:
+        name, number, *kind = address.split()
+        row = rows_at(place_of(f"{name} {number}"), _kind(line, " ".join(kind) or "bool"), access)
+        if kind:
+            row |= {key: address for key in ("read", "write") if key in row}
+    else:
+        place = place_of(address, line.get("table"))
+        row = rows_at(place, _kind(line, "uint16" if place.table in ("holding", "input") else "bool"), access)
+    return row | _scaled(line, row)
+
+
+def _scaled(line: Line, row: dict[str, object]) -> dict[str, object]:
+    """What a number is multiplied with; a whole number with a fraction is one no more."""
+    text = line.get("scale")
+    if not text or row["type"] not in ("int", "float") or (scale := number_of(text)) == 1:
+        return {}
+    if scale == 0:
+        raise ValueError("a scale of 0 makes everything 0")
+    return {"scale": scale, "type": "int" if row["type"] == "int" and scale.is_integer() else "float"}
+
+
+def _node_row(line: Line, namespace: str) -> dict[str, object]:
+    """A row of OPC UA."""
+    node, access = line.get("address"), access_of(line.get("access"))
+    match = _NODE.match(node)
+    if match is None:
+        raise ValueError(f"{node!r} is no node: ns=URI;s=NAME, or s=NAME with --namespace")
+    if not match["uri"] and not namespace:
+        raise ValueError(f"{node!r} has no namespace: write ns=URI;{node}, or give --namespace URI")
+    kind = _kind(line, "")
+    row: dict[str, object] = {"type": kind.signal}
+    if match["uri"] == namespace:
+        node = node.partition(";")[2]
+    if "r" in access:
+        row["read"] = node
+    if "w" in access:
+        row["write"] = f"{node} {kind.opcua}"
+    return row

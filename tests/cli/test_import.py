@@ -1,0 +1,376 @@
+"""Lists of signals become profiles: spreadsheets, Kepware, node sets, CODESYS; and nothing of a person is lost."""
+
+from pathlib import Path
+
+import pytest
+
+from cellctl.cli.terminal import FAILED, INVALID, USAGE
+from tests.cli.terminal import run
+
+LISTS = Path(__file__).parent / "lists"
+
+
+def imported(kind: str, file: Path, *words: str) -> dict[str, str]:
+    """The rows of the profile that is printed, which passes the check."""
+    shown = run("import", kind, str(file), *words)
+    assert shown.code == 0, shown.err
+    written = file.with_suffix(".imported.yaml") if LISTS not in file.parents else None
+    if written is not None:
+        written.write_text(shown.out, encoding="utf-8")
+        assert run("check", str(written), "--strict").code == 0
+    return rows(shown.out)
+
+
+def rows(text: str) -> dict[str, str]:
+    _, _, signals = text.partition("signals:\n")
+    lines = [line.strip() for line in signals.splitlines() if line.startswith("  ")]
+    return {line.partition(": ")[0]: line.partition(": ")[2] for line in lines}
+
+
+def written(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+# --- CSV --------------------------------------------------------------------------------------------------------
+
+PRESS = """name,address,type,unit,access,description
+force set,holding 10 uint16,uint16,N,rw,what it shall press with
+Force,30013,float32,N,r,
+Temperature,30020,int16,°C,r,"of the ram, in front"
+Guard closed,10004,bool,,r,
+Door,40030.3,bool,,r,
+Serial,400041,string(16),,r,
+heater,coil 5,bool,,rw,
+"""
+
+
+def test_the_documented_columns(tmp_path: Path) -> None:
+    assert imported("csv", written(tmp_path / "press.csv", PRESS)) == {
+        "force_set": '{type: int, unit: N, read: "holding 10 uint16", write: "holding 10 uint16", '
+        'text: "what it shall press with"}',
+        "force": '{type: float, unit: N, read: "input 12 float32"}',
+        "temperature": '{type: int, unit: degC, read: "input 19 int16", text: "of the ram, in front"}',
+        "guard_closed": '{type: bool, read: "discrete 3"}',
+        "door": '{type: bool, read: "holding 29 bit 3"}',
+        "serial": '{type: text, read: "holding 40 text 16"}',
+        "heater": '{type: bool, read: "coil 5", write: "coil 5"}',
+    }
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_encoding_and_delimiter_are_found(tmp_path: Path, encoding: str, delimiter: str) -> None:
+    head = "Presse Nr. 5\n\nTag Name,Register Type,Register,Data Type,Units,R/W,Factor\n"
+    text = f"{head}Öl Druck,Input Register,7,UINT,bar,RO,0.1\n"
+    file = written(tmp_path / "list.csv", text.replace(",", delimiter), encoding)
+    assert imported("csv", file) == {"ol_druck": '{type: float, unit: bar, read: "input 7 uint16", scale: 0.1}'}
+    said = run("import", "csv", str(file)).err
+    assert ("Windows-1252" in said) == (encoding == "cp1252")
+
+
+def test_a_number_may_have_a_comma(tmp_path: Path) -> None:
+    file = written(tmp_path / "list.csv", "Name;Address;Scale;Type\nP;40001;0,01;int16\n")
+    assert "scale: 0.01" in imported("csv", file)["p"]
+
+
+def test_nodes_of_opc_ua(tmp_path: Path) -> None:
+    text = "Name,NodeId,Data Type,Access\nWeld.Clamp,ns=urn:plc;s=Weld.Clamp,BOOL,RW\nWeld.Count,s=Weld.Count,UINT,R\n"
+    file = written(tmp_path / "list.csv", text)
+    assert imported("csv", file, "--namespace", "urn:plc") == {
+        "clamp": '{type: bool, read: "s=Weld.Clamp", write: "s=Weld.Clamp Boolean"}',
+        "count": '{type: int, read: "s=Weld.Count"}',
+    }
+    assert "list.csv:3: 's=Weld.Count' has no namespace" in run("import", "csv", str(file)).err
+
+
+def test_names_are_told_apart_by_their_paths(tmp_path: Path) -> None:
+    text = "name,address\nAxis1.Pos,40001\nAxis2.Pos,40002\n2nd,40003\nclass,40004\nPos,40005\n"
+    names = list(imported("csv", written(tmp_path / "list.csv", text)))
+    assert names == ["axis1_pos", "axis2_pos", "n_2nd", "class_", "pos"]
+
+
+def test_a_unit_that_is_not_known_is_told_beside_its_row(tmp_path: Path) -> None:
+    file = written(tmp_path / "list.csv", "name,address,unit\na,40001,furlong\nb,40002,MW\nc,40003,KG\n")
+    found = imported("csv", file)
+    assert found["a"] == "{type: int, read: \"holding 0 uint16\"}  # its unit is written 'furlong'"
+    assert "'MW'" in found["b"], "a million is not a thousandth"
+    assert "unit: kg" in found["c"]
+
+
+def test_every_row_that_is_wrong_is_told_with_its_line(tmp_path: Path) -> None:
+    text = (
+        "name,address,type,access\nok,40001,int16,r\nlow,40000,int16,r\nwhat,40001,int17,r\n,40002,int16,r\n"
+        "how,40003,int16,often\ns7,DB10.DBW2,int16,r\nmw,%MW4,int16,r\nbare,17,int16,r\ntext,40009,string,r\n"
+        "bit,40001.16,bool,r\nmelsec,D100,int16,r\nempty,,int16,r\n"
+    )
+    file = written(tmp_path / "list.csv", text)
+    shown = run("import", "csv", str(file))
+    assert (shown.code, shown.out) == (INVALID, "")
+    told = dict(line.removeprefix(f"{file}:").split(": ", 1) for line in shown.err.splitlines()[:-1])
+    assert "they begin with 40001" in told["3"] or "they begin with 4" in told["3"]
+    assert "'int17' is no type" in told["4"]
+    assert "it has no name" in told["5"]
+    assert "says nothing about access" in told["6"]
+    assert "Siemens S7" in told["7"]
+    assert "codesys" in told["8"]
+    assert "'holding 17'" in told["9"]
+    assert "needs a length" in told["10"]
+    assert "bits, 0 to 15" in told["11"]
+    assert "Mitsubishi" in told["12"]
+    assert "it has no address" in told["13"]
+    assert shown.err.splitlines()[-1].startswith("11 of 12 rows cannot be taken.")
+    assert list(rows(run("import", "csv", str(file), "--skip").out)) == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "has no head line with 'name' and 'address'"),
+        (b"name,colour\na,red\n", "has no head line with 'address'; it has name"),
+        (b"name,address\n", "has a head and nothing below it"),
+        (b"PK\x03\x04 whatever", "is a workbook or an archive: save it as CSV"),
+        (b"name,address\0\n", "is no text"),
+        (b'name,address\n"a\nb', "has no row that can be taken"),
+        (b"name,address\na,DB1.DBW0\n", "1 of 1 rows cannot be taken"),
+    ],
+)
+def test_what_is_no_list_is_told(tmp_path: Path, content: bytes, told: str) -> None:
+    file = tmp_path / "list.csv"
+    file.write_bytes(content)
+    shown = run("import", "csv", str(file))
+    assert (shown.code, shown.out) == (INVALID, "")
+    assert told in shown.err or "cannot be taken" in shown.err
+
+
+def test_a_list_that_is_not_there_and_one_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "cannot be read" in run("import", "csv", str(tmp_path / "no.csv")).err
+    monkeypatch.setattr("cellctl.commission.lists.listing.BYTES_MAX", 10)
+    assert "that is no list" in run("import", "csv", str(written(tmp_path / "list.csv", PRESS))).err
+
+
+# --- Kepware ----------------------------------------------------------------------------------------------------
+
+
+def test_tags_of_kepware(tmp_path: Path) -> None:
+    file = written(tmp_path / "tags.csv", (LISTS / "kepware.csv").read_text())
+    shown = run("import", "kepware", str(file), "--skip")
+    assert shown.code == 0, shown.err
+    found = rows(shown.out)
+    assert found == {
+        "force": '{type: float, unit: N, read: "holding 0 float32", write: "holding 0 float32", every: "100 ms", '
+        'text: "set force"}',
+        "pressure": '{type: float, unit: bar, read: "input 9 uint16", scale: 0.01, offset: -5}',
+        "door": '{type: bool, read: "holding 20 bit 3", every: "100 ms"}',
+        "pump": '{type: bool, read: "coil 0", write: "coil 0", every: "100 ms"}',
+        "name": '{type: text, read: "holding 49 text 20"}',
+    }
+    assert "First Word Low" in shown.err
+    for line, told in ((8, "Siemens S7"), (9, "OPC UA server, not a Modbus"), (10, "list of values"), (11, "'BCD'")):
+        assert any(f"tags.csv:{line}: " in each and told in each for each in shown.err.splitlines()), shown.err
+    assert run("import", "kepware", str(file)).code == INVALID
+
+
+# --- XML --------------------------------------------------------------------------------------------------------
+
+
+def test_variables_of_a_node_set(tmp_path: Path) -> None:
+    shown = run("import", "nodeset", str(LISTS / "press.nodeset.xml"))
+    assert shown.code == 0, shown.err
+    assert rows(shown.out) == {
+        "force": '{type: float, unit: kN, read: "i=6101", write: "i=6101 Double", range: 0..50, '
+        'text: "what the press shall press with"}',
+        "state": '{type: int, read: "s=Press.State"}',
+        "force_now": '{type: float, unit: kN, read: "i=6106"}  # usually 0..60',
+    }
+    assert 'identify: {namespace: "urn:example:press"}' in shown.out
+    assert "lists and structures" in shown.err
+    written(tmp_path / "p.yaml", shown.out)
+    assert run("check", str(tmp_path / "p.yaml"), "--strict").code == 0
+
+
+def test_symbols_of_codesys(tmp_path: Path) -> None:
+    shown = run("import", "codesys", str(LISTS / "codesys.xml"), "--plc", "PLC 1")
+    assert shown.code == 0, shown.err
+    assert rows(shown.out) == {
+        "x_pos": '{type: float, read: "s=|var|PLC 1.Application.GVL.x.Pos", '
+        'write: "s=|var|PLC 1.Application.GVL.x.Pos Float", text: "along the rail"}',
+        "x_ready": '{type: bool, read: "s=|var|PLC 1.Application.GVL.x.Ready"}',
+        "y_pos": '{type: float, read: "s=|var|PLC 1.Application.GVL.y.Pos", text: "along the rail"}',
+        "y_ready": '{type: bool, read: "s=|var|PLC 1.Application.GVL.y.Ready"}',
+        "temps_1": '{type: float, read: "s=|var|PLC 1.Application.GVL.temps[1]"}',
+        "temps_2": '{type: float, read: "s=|var|PLC 1.Application.GVL.temps[2]"}',
+        "mode": '{type: int, read: "s=|var|PLC 1.Application.GVL.mode", '
+        'write: "s=|var|PLC 1.Application.GVL.mode Int16"}',
+        "cycle": '{type: int, read: "s=|var|PLC 1.Application.GVL.cycle"}  # a TIME, in ms',
+    }
+    assert "big (2000 elements)" in shown.err
+    assert "opcua: {namespace: CODESYSSPV3/3S/IecVarAccess}" in shown.out
+    written(tmp_path / "p.yaml", shown.out)
+    assert run("check", str(tmp_path / "p.yaml"), "--strict").code == 0
+    assert "'Device', which this file does not say for sure" in run("import", "codesys", str(LISTS / "codesys.xml")).err
+
+
+BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbbbbbb"><!ENTITY c "&b;&b;&b;&b;">]><UANodeSet>&c;</UANodeSet>'
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (BOMB, "declares a document type (<!DOCTYPE>): such files are not read"),
+        ("<UANodeSet>", ":1: this is no XML"),
+        ("<Symbolconfiguration/>", "begins with <Symbolconfiguration>, not with <UANodeSet>"),
+        ("<UANodeSet/>", "describes types only"),
+        ("<UANodeSet>" + "<a>" * 100 + "</a>" * 100 + "</UANodeSet>", "more than can be read"),
+        ("", "this is no XML"),
+    ],
+)
+def test_xml_of_others_is_read_with_care(tmp_path: Path, text: str, told: str) -> None:
+    shown = run("import", "nodeset", str(written(tmp_path / "x.xml", text)))
+    assert (shown.code, shown.out, told in shown.err) == (INVALID, "", True), shown.err
+
+
+# --- into a profile that is there -------------------------------------------------------------------------------
+
+MINE = """cellctl: 1
+profile: {id: press, version: 3, protocol: modbus}  # ours
+signals:  # by hand
+  # the clamp, not the ram
+  clamp_force: {type: int, unit: N, read: "holding 0x0A uint16", write: "holding 10 uint16", range: 0..5000}
+  force: {type: float, unit: kN, read: "input 12 float32"}   # see p. 31
+  lamp: {type: bool, read: "coil 99"}
+
+  # the door
+  door: {type: bool, read: "holding 29 bit 3"}
+commands:
+  open: {write: {"coil 20": true}, timeout: 3 s, class: level}  # slowly
+"""
+
+
+def test_what_is_new_is_shown_and_written_only_when_asked_for(tmp_path: Path) -> None:
+    file, mine = written(tmp_path / "press.csv", PRESS), written(tmp_path / "press.yaml", MINE)
+    shown = run("import", "csv", str(file), "--into", str(mine))
+    assert shown.code == 0, shown.err
+    assert mine.read_text() == MINE
+    changes = [line for line in shown.out.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+    assert [line.split(":")[0] for line in changes] == ["+  temperature", "+  guard_closed", "+  serial", "+  heater"]
+    assert "Nothing is written yet: --write" in shown.err
+    assert "force: unit is kN here, N in the list; it stays." in shown.err
+    assert "lamp is not in the list; it stays." in shown.err
+    assert "clamp_force is not" not in shown.err
+    assert run("import", "csv", str(file), "--into", str(mine), "--write").code == 0
+    new = mine.read_text().splitlines()
+    assert [line for line in new if line not in changes and f"+{line}" not in changes] == MINE.splitlines()
+    assert new.index("commands:") == len(new) - 2
+    assert run("check", str(mine), "--strict").code == 0
+    again = run("import", "csv", str(file), "--into", str(mine), "--write")
+    assert (again.code, again.out) == (0, "")
+    assert "has all of them already" in again.err
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_name_that_is_taken_gets_a_number(tmp_path: Path) -> None:
+    mine = written(tmp_path / "press.yaml", MINE)
+    file = written(tmp_path / "a.csv", "name,address,type\nram,30013,float32\nforce,40077,\nopen,40078,\n")
+    shown = run("import", "csv", str(file), "--into", str(mine))
+    assert "+  force_2:" in shown.out
+    assert "+  open_2:" in shown.out
+    assert "force is the name of another signal: the new one is force_2." in shown.err
+
+
+def test_the_ends_of_lines_stay_as_they_are(tmp_path: Path) -> None:
+    mine = tmp_path / "press.yaml"
+    mine.write_bytes(MINE.replace("\n", "\r\n").encode())
+    file = written(tmp_path / "a.csv", "name,address\nnew,40090\n")
+    assert run("import", "csv", str(file), "--into", str(mine), "--write").code == 0
+    content = mine.read_bytes()
+    assert content.count(b"\n") == content.count(b"\r\n") == MINE.count("\n") + 1
+
+
+def test_a_signal_that_has_moved_is_told_and_not_added_twice(tmp_path: Path) -> None:
+    mine = written(tmp_path / "press.yaml", MINE)
+    file = written(tmp_path / "a.csv", "name,address,type\nforce,30015,float32\nclamp force,40011,int16\n")
+    shown = run("import", "csv", str(file), "--into", str(mine), "--write")
+    assert (shown.code, shown.out, mine.read_text()) == (0, "", MINE)
+    assert "force: read is 'input 12 float32' here, 'input 14 float32' in the list; it stays." in shown.err
+    assert "clamp_force: read is 'holding 0x0A uint16' here, 'holding 10 int16' in the list; it stays." in shown.err
+
+
+@pytest.mark.parametrize("signals", ["", "signals: {}\n", "signals: {}  # none yet\n"])
+def test_a_profile_without_signals_gets_some(tmp_path: Path, signals: str) -> None:
+    head = "cellctl: 1\nprofile: {id: press, version: 3, protocol: modbus}\n"
+    mine = written(tmp_path / "press.yaml", head + signals)
+    assert run("import", "csv", str(written(tmp_path / "a.csv", PRESS)), "--into", str(mine), "--write").code == 0
+    assert len(rows(mine.read_text().replace("signals:  #", "signals:\n#"))) == 7
+    assert run("check", str(mine), "--strict").code == 0
+
+
+def test_a_profile_that_extends_another_of_its_cell(tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    written(tmp_path / "profiles" / "press.yaml", MINE)
+    heir = "cellctl: 1\nprofile: {id: heir, version: 1, protocol: modbus, extends: press}\n"
+    heir += 'signals:\n    mine: {type: bool, read: "coil 7"}\n'
+    mine = written(tmp_path / "profiles" / "heir.yaml", heir)
+    file = written(tmp_path / "a.csv", "name,address,type\nforce,30013,float32\nnew,40090,int16\n")
+    shown = run("import", "csv", str(file), "--into", str(mine), "--write")
+    assert shown.code == 0, shown.err
+    assert mine.read_text() == heir + '    new: {type: int, read: "holding 89 int16"}\n'
+
+
+def test_nodes_are_compared_with_their_namespace(tmp_path: Path) -> None:
+    head = 'cellctl: 1\nprofile: {id: press, version: 3, protocol: opcua}\nopcua: {namespace: "urn:example:press"}\n'
+    mine = written(tmp_path / "p.yaml", head + 'signals:\n  ram: {type: float, unit: N, read: "i=6101"}\n')
+    shown = run("import", "nodeset", str(LISTS / "press.nodeset.xml"), "--into", str(mine), "--write")
+    assert "ram: unit is N here, kN in the list; it stays." in shown.err
+    assert "ram can be written, says the list: write: 'i=6101 Double'" in shown.err
+    assert '  state: {type: int, read: "s=Press.State"}' in mine.read_text()
+    assert "6101 Double" not in mine.read_text()
+
+
+def test_names_of_nodes_are_compared_to_the_letter(tmp_path: Path) -> None:
+    head = 'cellctl: 1\nprofile: {id: p, version: 1, protocol: opcua}\nopcua: {namespace: "urn:a"}\nsignals:\n'
+    mine = written(tmp_path / "p.yaml", head + '  a: {type: int, read: "s=My A"}\n')
+    file = written(tmp_path / "a.csv", "name,address,type\nx,ns=urn:a;s=My A,int16\ny,ns=urn:a;s=my a,int16\n")
+    shown = run("import", "csv", str(file), "--into", str(mine), "--write")
+    assert mine.read_text().endswith('read: "s=My A"}\n  y: {type: int, read: "s=my a"}\n'), shown.err
+
+
+def test_a_new_profile_is_written_if_asked_for(tmp_path: Path) -> None:
+    file, new = written(tmp_path / "a.csv", PRESS), tmp_path / "new.yaml"
+    assert run("import", "csv", str(file), "--into", str(new)).code == 0
+    assert not new.exists()
+    assert run("import", "csv", str(file), "--into", str(new), "--write").code == 0
+    assert "id: new" in new.read_text()
+    assert run("check", str(new), "--strict").code == 0
+
+
+@pytest.mark.parametrize(
+    ("mine", "code", "told"),
+    [
+        (MINE.replace("modbus}", "serial}"), INVALID, ""),
+        ("cellctl: 1\nprofile: {id: p, version: 1, protocol: serial}\n", INVALID, "is of the protocol serial"),
+        (MINE.replace("signals:  # by hand", "signal:"), INVALID, "must pass the check before"),
+        ('cellctl: 1\nprofile: {id: p, version: 1, protocol: modbus}\nsignals: {a: {type: bool, read: "coil 9"}}\n',
+         INVALID, "write each signal on a line of its own"),
+    ],
+)  # fmt: skip
+def test_a_profile_that_cannot_take_more_stays_as_it_is(tmp_path: Path, mine: str, code: int, told: str) -> None:
+    path = written(tmp_path / "press.yaml", mine)
+    shown = run("import", "csv", str(written(tmp_path / "a.csv", PRESS)), "--into", str(path), "--write")
+    assert (shown.code, told in shown.err) == (code, True), shown.err
+    assert path.read_text() == mine
+
+
+def test_what_would_make_a_profile_wrong_is_not_written(tmp_path: Path) -> None:
+    mine = written(tmp_path / "press.yaml", MINE)
+    file = written(tmp_path / "a.csv", "name,address,type\noverlap,30014,float32\n")
+    shown = run("import", "csv", str(file), "--into", str(mine), "--write")
+    assert (shown.code, "would not pass the check: nothing is written" in shown.err) == (INVALID, True), shown.err
+    assert mine.read_text() == MINE
+
+
+def test_write_needs_a_place(tmp_path: Path) -> None:
+    file = written(tmp_path / "a.csv", PRESS)
+    assert run("import", "csv", str(file), "--write").code == USAGE
+    shown = run("import", "csv", str(file), "--into", str(tmp_path / "no" / "p.yaml"), "--write")
+    assert (shown.code, "cannot be written" in shown.err) == (FAILED, True)
