@@ -26,26 +26,48 @@ class _Enough(Exception):  # noqa: N818 - what the person wants
 
 @click.command()
 @click.argument("device", default="")
-@click.option("--report", "file", type=click.Path(path_type=Path), required=True, help="The report, a CSV file.")
+@click.option(
+    "--report",
+    "file",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The report: FILE.csv, or FILE.pdf for both.",
+)
 @click.option("--by", default=getpass.getuser, help="Who tests.  [the user]")
 @pointing
 def test(where: Where, device: str, file: Path, by: str) -> int:
     """Go through all points of DEVICE with a person, and write a report. A test that was broken off goes on.
 
     Each signal is shown, and the person says whether that is so; what can be written is written if the person gives a
-    value. Commands are not sent: use 'cellctl io call'. Exit 4 if a point failed.
+    value. Commands are not sent: use 'cellctl io call'. Exit 4 if a point failed. With FILE.pdf a report to be signed
+    is printed beside FILE.csv, which is the record, each time the test ends or is broken off.
     """
+    from cellctl.commission.print_out import write_pdf
     from cellctl.commission.report import Report, ReportError
 
     found, _ = device_of((device,) if device else (), where)
     check_cell_rests(where)
+    printed = file.suffix.lower() == ".pdf"
+    record = file.with_suffix(".csv") if printed else file
+    identity = ""
+
+    async def walk(visit: "Visit") -> None:
+        nonlocal identity
+        identity = visit.identity
+        await _Walk(visit, found, report, by).run()
+
     try:
-        report = Report(file)
-        visited(found, lambda visit: _Walk(visit, found, report, by).run())
+        report = Report(record)
+        try:
+            visited(found, walk)
+        except _Enough:
+            say(f"Ended here. The same command goes on; {record} has what was done.")
+        finally:
+            if printed and report.lines:
+                write_pdf(file, report, found, identity)
+                say(f"{file} is printed from {record}.")
     except ReportError as error:
         raise Failure(str(error)) from error
-    except _Enough:
-        say(f"Ended here. The same command goes on; {file} has what was done.")
     for line in report.failed:
         click.echo(f"{line.device}.{line.point} ({line.kind}): {line.remark or 'failed'}")
     return UNREACHABLE if report.failed else 0

@@ -4,7 +4,7 @@ The rule kept here: what a visit knows of a device is what a cell would know of 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,17 +26,23 @@ ALONE = "device"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A device with its signals and commands, by their names within it."""
+    """A device with its signals and commands, by their names within it; the cell that it is of, if any; and the files
+    of its profile, its own first, then what that extends, by their ids."""
 
     device: Device
     signals: Mapping[str, Signal]
     commands: Mapping[str, CommandSpec]
+    cell: str = ""
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 def in_cell(model: CellModel, name: str) -> Found:
     """A device of the cell; KeyError if it has none of that name."""
     signals, commands = model.equipment.signals, model.equipment.commands
-    return Found(model.devices[name], _of(name, signals), _of(name, commands))
+    profiles = Profiles(model.folder, Report())
+    profiles.read_own()
+    files = _files(profiles, model.profiles.get(name, ""))
+    return Found(model.devices[name], _of(name, signals), _of(name, commands), model.equipment.id, files)
 
 
 def alone(profile: str, address: str = "") -> Found:
@@ -59,7 +65,16 @@ def alone(profile: str, address: str = "") -> Found:
     parts = parts_of(ALONE, found, report)
     device = parts.device(ALONE, found, address or found.file.profile.at, found.settings)
     driver_for(device.protocol)(device)
-    return Found(device, _of(ALONE, parts.signals), _of(ALONE, parts.commands))
+    files = _files(profiles, found.file.profile.id)
+    return Found(device, _of(ALONE, parts.signals), _of(ALONE, parts.commands), files=files)
+
+
+def _files(profiles: Profiles, name: str) -> Mapping[str, Path]:
+    files: dict[str, Path] = {}
+    while name and name not in files and (document := profiles.document(name)) is not None:
+        files[name] = document.file
+        name = str(document.data["profile"].get("extends") or "")
+    return files
 
 
 def _of(device: str, things: Mapping[str, T]) -> Mapping[str, T]:
