@@ -37,6 +37,7 @@ RULES: Mapping[str, str] = {
     "without_wire": "it works without a wire too, with the same outcome, for fast tests",
     "replayed": "its traffic can be recorded, read and replayed",
     "encrypted": "it can speak encrypted and authenticated",
+    "browse": "a device can be asked what it has, by reading alone",
     "third_party": "it is held against far ends that are not ours",
 }
 

@@ -31,6 +31,7 @@ _NUMBERED = re.compile(r"(?P<name>.*?)(?P<number>\d+)\Z")
 @click.option("--depth", type=click.IntRange(1, 30), default=8, show_default=True, help="How deep (OPC UA).")
 @click.option("--listen", default="10 s", show_default=True, help="How long to listen (serial lines).")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, such as min_pause=20ms.")
+@click.option("--id", "name", default="", help="The id of the profile that is drafted.  [of the device]")
 @click.option("--yaml", "as_yaml", is_flag=True, help="Write the draft of a profile.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @pointing
@@ -56,7 +57,7 @@ def browse(where: Where, device: str, ranges: Sequence[str], *, as_yaml: bool, a
     if as_json:
         document(SCHEMA, {"device": meant.id, "at": meant.address, **_plain(asked)})
     elif as_yaml:
-        _draft(meant, asked, _settings(limits["settings"]))
+        _draft(replace(meant, settings=_settings(limits["settings"])), asked, str(limits["name"]))
     else:
         _show(asked)
     for reason in asked.left_out:
@@ -107,20 +108,20 @@ def _surveyed(device: "Device", asked: "Survey") -> Failure | None:
     return None
 
 
-def _draft(device: "Device", asked: "Survey", settings: dict[str, object]) -> None:
-    """Print the draft of a profile."""
+def _draft(device: "Device", asked: "Survey", name: str) -> None:
+    """Print the draft of a profile, with those settings of the device that were given here."""
     from cellctl.cli.files import tell
-    from cellctl.commission.draft import Draft, problems_of, rows_of
+    from cellctl.commission.draft import Draft, id_of, problems_of, rows_of
     from cellctl.model.profile import section_of
 
     rows = rows_of(asked.findings)
     if not rows:
         raise Failure("Nothing was found that could be a signal.", FAILED, "; ".join(asked.left_out))
     today = datetime.now(UTC).date().isoformat()
-    head = {"id": device.id, "version": 1, "protocol": device.protocol, "at": device.address}
+    head = {"id": id_of(name or device.id), "version": 1, "protocol": device.protocol, "at": device.address}
     head |= {"source": f"told by the device, {today}", "confidence": "B"}
     section = section_of(device.protocol)
-    sections = {**asked.sections, section: {**asked.sections.get(section, {}), **settings}}
+    sections = {**asked.sections, section: {**asked.sections.get(section, {}), **device.settings}}
     remarks = (
         f"A draft: what the device at {device.address} told of itself.",
         "Keep the rows that the cell needs, name them, and hold units, ranges and types against the manual.",

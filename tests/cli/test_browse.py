@@ -67,11 +67,23 @@ def test_registers_that_answer_are_drafted(places: Mapping[str, str], tmp_path: 
     shown = run("browse", "--at", places["meter"], "--range", "input:0-20", "--range", "input:344-360")
     assert shown.code == 0, shown.err
     assert any(line.startswith("input 344..360") for line in shown.out.splitlines()), "the same is shown once"
-    drafted = run("browse", "--at", places["meter"], "--range", "input:0-20", "--yaml", "--set", "min_pause=1 ms")
+    drafted = run(
+        "browse",
+        "--at",
+        places["meter"],
+        "--range",
+        "input:0-20",
+        "--yaml",
+        "--set",
+        "min_pause=1 ms",
+        "--id",
+        "my meter",
+    )
     profile = tmp_path / "meter.yaml"
     profile.write_text(drafted.out)
     assert 'input_20: {type: int, read: "input 20 uint16"}' in drafted.out
     assert 'modbus: {min_pause: "1 ms"}' in drafted.out
+    assert "  id: my-meter\n" in drafted.out
     assert run("check", str(profile), "--strict").code == 0
 
 

@@ -191,6 +191,30 @@ async def test_depth_and_number_are_bounded_and_that_is_told(oven: str) -> None:
     assert any("--max" in reason for reason in few.left_out)
 
 
+async def test_a_server_that_takes_few_nodes_at_once_is_asked_so(oven: str, opcua_server: OpcUaServer) -> None:
+    whole = by_path(await browsed(device_at(oven, {})))
+    asked: list[int] = []
+    views = opcua_server.server.iserver.view_service
+    kept = views.browse
+
+    def browse(parameters: ua.BrowseParameters, *more: Any) -> Any:
+        asked.append(len(parameters.NodesToBrowse))
+        return kept(parameters, *more)
+
+    limits = [opcua_server.server.get_node(ua.NodeId(number)) for number in (11710, 11705)]
+    before = [opcua_server.do(limit.read_data_value()) for limit in limits]
+    views.browse = browse
+    try:
+        for limit in limits:
+            opcua_server.do(limit.write_value(ua.Variant(3, ua.VariantType.UInt32)))
+        assert by_path(await browsed(device_at(oven, {}))).keys() == whole.keys()
+    finally:
+        views.browse = kept
+        for limit, value in zip(limits, before, strict=True):
+            opcua_server.do(limit.write_value(value))
+    assert max(asked) == 3
+
+
 async def test_a_path_that_is_not_there_is_told_with_what_is(oven: str) -> None:
     with pytest.raises(AddressError, match=r"no 'Furnac' in Objects; there is .*Furnace"):
         await browsed(device_at(oven, {}), "Furnac/Temperature")

@@ -20,8 +20,15 @@ from cellctl_drivers.opcua.profile import TYPES, Profile
 
 T = TypeVar("T")
 
-#: So many nodes are asked about in one request; servers with little memory take no more.
+#: So many nodes are asked about in one request, or fewer if the server says so.
 _NODES = 40
+_LIMITS = tuple(
+    ua.NodeId(ua.Int32(number))
+    for number in (
+        ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
+        ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+    )
+)
 
 #: References of one node in one answer; more are asked for with a continuation point.
 _REFERENCES = 500
@@ -72,11 +79,15 @@ class Walk:
         self._seen: set[ua.NodeId] = set()
         self._count = 0
         self._deeper = 0
+        self._nodes = _NODES
 
     async def run(self) -> None:
         """Tell objects, variables and methods, in the order of the server."""
         (array,) = await self._request(self._session.read_attributes([_NAMESPACES], AttributeIds.Value))
         self._namespaces = list(array.Value.Value or ()) if array.Value is not None else []
+        for limit in await self._request(self._session.read_attributes(list(_LIMITS), AttributeIds.Value)):
+            told_max = _content(limit)
+            self._nodes = min(self._nodes, told_max if isinstance(told_max, int) and told_max > 0 else _NODES)
         root = _Item(_OBJECTS, "Objects", "", ua.NodeClass.Object, 0)
         roots = [await self._at(root, path) for path in self._browse.ranges] or [root]
         if not self._browse.ranges:
@@ -124,13 +135,13 @@ class Walk:
                 self._count += len(item.children)
                 self._seen |= {child.nodeid for child in item.children}
                 following += item.children
-            self._browse.progress(f"{self._count} nodes")
+            self._browse.progress(f"{self._count} nodes so far")
             level = [item for item in following if item.kind is not ua.NodeClass.Method]
 
     async def _batches(self, level: Sequence[_Item]) -> list[tuple[_Item, list[_Item]]]:
         pairs: list[tuple[_Item, list[_Item]]] = []
-        for at in range(0, len(level), _NODES):
-            batch = level[at : at + _NODES]
+        for at in range(0, len(level), self._nodes):
+            batch = level[at : at + self._nodes]
             pairs += zip(batch, await self._below(batch), strict=True)
             if self._count + sum(len(found) for _, found in pairs) >= self._browse.count_max:
                 break
@@ -173,8 +184,8 @@ class Walk:
 
     async def _read(self, variables: Sequence[_Item]) -> None:
         """Read value, type and access of all variables, and what tells about them."""
-        for at in range(0, len(variables), _NODES):
-            batch = variables[at : at + _NODES]
+        for at in range(0, len(variables), self._nodes):
+            batch = variables[at : at + self._nodes]
             for name in ("Value", "DataType", "UserAccessLevel"):
                 answers = await self._request(
                     self._session.read_attributes([item.nodeid for item in batch], AttributeIds[name])
@@ -182,8 +193,8 @@ class Walk:
                 for item, answer in zip(batch, answers, strict=True):
                     item.facts[name] = answer
             about = [(item, name, nodeid) for item in batch for name, nodeid in item.about.items() if name in _ABOUT]
-            for start in range(0, len(about), _NODES):
-                part = about[start : start + _NODES]
+            for start in range(0, len(about), self._nodes):
+                part = about[start : start + self._nodes]
                 answers = await self._request(
                     self._session.read_attributes([nodeid for _, _, nodeid in part], AttributeIds.Value)
                 )
@@ -210,9 +221,10 @@ class Walk:
         data, value = item.facts["Value"], _content(item.facts["Value"])
         kind = _type_of(data, _content(item.facts["DataType"]))
         level = _content(item.facts["UserAccessLevel"])
-        access = "".join(letter for bit, letter in ((1, "r"), (2, "w")) if isinstance(level, int) and level & bit)
-        signal = "" if isinstance(value, list) else _SIGNALS.get(kind, "")
         status = data.StatusCode if data.StatusCode is not None else ua.StatusCode()
+        level = level if isinstance(level, int) else int(status.is_good())  # not every server tells it
+        access = "".join(letter for bit, letter in ((1, "r"), (2, "w")) if level & bit)
+        signal = "" if isinstance(value, list) else _SIGNALS.get(kind, "")
         low, high = _range(_content(item.facts.get(_RANGE)))
         return Finding(
             item.path,
@@ -252,7 +264,8 @@ class Walk:
         try:
             return await request
         except TimeoutError as error:
-            raise DriverError(f"no answer from {self._profile.id}") from error
+            within = f"{self._profile.timeout_s:g} s"
+            raise DriverError(f"no answer from {self._profile.id} within {within}: give it a longer timeout") from error
         except Exception as error:  # as in a session: what asyncua's parser lets through is no error of its own kind
             raise DriverError(f"{self._profile.id} cannot be browsed: {told(error)}") from error
         finally:
