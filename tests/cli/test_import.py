@@ -98,11 +98,18 @@ def test_a_unit_that_is_not_known_is_told_beside_its_row(tmp_path: Path) -> None
     assert "unit: kg" in found["c"]
 
 
+def test_what_cannot_be_written_is_told_beside_its_row(tmp_path: Path) -> None:
+    file = written(tmp_path / "list.csv", "name,address,type,access\na,40001.3,bool,rw\nb,30001,int16,rw\n")
+    found = imported("csv", file)
+    assert all("# writable, says the list; a part of a register, or an input, is not" in row for row in found.values())
+    assert not any("write:" in row for row in found.values())
+
+
 def test_every_row_that_is_wrong_is_told_with_its_line(tmp_path: Path) -> None:
     text = (
         "name,address,type,access\nok,40001,int16,r\nlow,40000,int16,r\nwhat,40001,int17,r\n,40002,int16,r\n"
         "how,40003,int16,often\ns7,DB10.DBW2,int16,r\nmw,%MW4,int16,r\nbare,17,int16,r\ntext,40009,string,r\n"
-        "bit,40001.16,bool,r\nmelsec,D100,int16,r\nempty,,int16,r\n"
+        "bit,40001.16,bool,r\nmelsec,D100,int16,r\nempty,,int16,r\nwhich,40001,bool,r\n"
     )
     file = written(tmp_path / "list.csv", text)
     shown = run("import", "csv", str(file))
@@ -119,7 +126,8 @@ def test_every_row_that_is_wrong_is_told_with_its_line(tmp_path: Path) -> None:
     assert "bits, 0 to 15" in told["11"]
     assert "Mitsubishi" in told["12"]
     assert "it has no address" in told["13"]
-    assert shown.err.splitlines()[-1].startswith("11 of 12 rows cannot be taken.")
+    assert "a register has 16 bits" in told["14"]
+    assert shown.err.splitlines()[-1].startswith("12 of 13 rows cannot be taken.")
     assert list(rows(run("import", "csv", str(file), "--skip").out)) == ["ok"]
 
 

@@ -97,6 +97,22 @@ async def test_what_is_cleared_by_reading_is_not_read(line: ModbusRtuRig) -> Non
     assert sorted(by_path(asked)) == ["holding 100", "holding 102", "holding 103"]
 
 
+async def test_a_table_that_the_device_does_not_know_is_told_and_asked_for_once() -> None:
+    device = RtuDevice({10: 1})
+    pty = Pty(device)
+    respond = device._answer
+
+    def answer(function: int, address: int, count: int, request: bytes) -> bytes:
+        return bytes([function | 0x80, 1]) if function != 3 else respond(function, address, count, request)
+
+    device._answer = answer  # type: ignore[method-assign]
+    asked = await browsed(device_at(f"modbus+rtu:{pty.path}?baud=115200&unit=9", {}))
+    pty.close()
+    assert [finding.path for finding in asked.findings] == ["holding 10"]
+    assert "coil: the device does not know this function" in asked.left_out
+    assert [request[1] for request in device.seen if request[1] != 3] == [4, 1, 2]
+
+
 async def test_a_device_that_says_nothing_is_left_alone_soon(line: ModbusRtuRig) -> None:
     line.device.fault.silent = True
     with pytest.raises(DriverError, match="answers nothing: no answer"):

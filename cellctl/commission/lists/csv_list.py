@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cellctl.commission.lists.kinds import Kind, kind_of
 from cellctl.commission.lists.listing import ListError, Listing, Tag
-from cellctl.commission.lists.places import place_of, rows_at
+from cellctl.commission.lists.places import note_of, place_of, rows_at
 from cellctl.commission.lists.table import Columns, Line, read_table
 
 #: A column, and what others call it.
@@ -49,7 +49,8 @@ def read_csv(path: Path, namespace: str = "") -> Listing:
     for line in table.lines:
         try:
             keys = take(line)
-            listing.tags.append(Tag(_path(line), keys, line.get("unit"), line.get("description")))
+            note = note_of(keys, access_of(line.get("access")))
+            listing.tags.append(Tag(_path(line), keys, line.get("unit"), line.get("description"), note))
         except ValueError as error:
             listing.wrong.append((line.number, str(error)))
     return listing

@@ -9,7 +9,7 @@ from pathlib import Path
 from cellctl.commission.lists.csv_list import number_of
 from cellctl.commission.lists.kinds import Kind, kind_of
 from cellctl.commission.lists.listing import ListError, Listing, Tag
-from cellctl.commission.lists.places import Place, place_of, rows_at
+from cellctl.commission.lists.places import Place, note_of, place_of, rows_at
 from cellctl.commission.lists.table import Columns, Line, read_table
 
 COLUMNS: Columns = {
@@ -21,8 +21,10 @@ COLUMNS: Columns = {
 }  # fmt: skip
 
 #: Its names of types that mean something else in an IEC language.
-_TYPES = {"byte": "uint8", "short": "int16", "word": "uint16", "long": "int32", "dword": "uint32", "llong": "int64",
-          "qword": "uint64", "float": "float32", "double": "float64", "boolean": "bool"}  # fmt: skip
+_TYPES = {
+    "byte": "uint8", "short": "int16", "word": "uint16", "long": "int32", "dword": "uint32", "llong": "int64",
+    "qword": "uint64", "float": "float32", "double": "float64", "boolean": "bool", "default": "uint16",
+}  # fmt: skip
 _ACCESS = {"ro": "r", "r": "r", "read only": "r", "r/w": "rw", "rw": "rw", "read/write": "rw", "wo": "w", "": "rw"}
 
 #: ``400001.20H``: a text of 20 characters, the high byte first.
@@ -47,7 +49,8 @@ def read_kepware(path: Path) -> Listing:
             if not path_of_tag:
                 raise ValueError("it has no name")
             keys = _row(line)
-            listing.tags.append(Tag(path_of_tag, keys, line.get("eng units"), line.get("description")))
+            note = note_of(keys, _access(line))
+            listing.tags.append(Tag(path_of_tag, keys, line.get("eng units"), line.get("description"), note))
         except ValueError as error:
             listing.wrong.append((line.number, str(error)))
     if any("32" in str(tag.keys.get("read", "")) or "64" in str(tag.keys.get("read", "")) for tag in listing.tags):
@@ -56,9 +59,7 @@ def read_kepware(path: Path) -> Listing:
 
 
 def _row(line: Line) -> dict[str, object]:
-    address, access = line.get("address"), _ACCESS.get(line.get("client access").lower())
-    if access is None:
-        raise ValueError(f"{line.get('client access')!r} says nothing about access: RO or R/W")
+    address, access = line.get("address"), _access(line)
     data_type = line.get("data type").lower()
     if _LIST.match(address) or data_type.endswith("array"):
         raise ValueError(f"{address!r} is a list of values: make a tag of each one that is needed")
@@ -72,6 +73,13 @@ def _row(line: Line) -> dict[str, object]:
             raise ValueError(f"{line.get('data type')!r} is no type of Kepware")
         row = rows_at(place_of(address), kind, access)
     return row | _scaled(line, row) | _every(line)
+
+
+def _access(line: Line) -> str:
+    access = _ACCESS.get(line.get("client access").lower())
+    if access is None:
+        raise ValueError(f"{line.get('client access')!r} says nothing about access: RO or R/W")
+    return access
 
 
 def _text(address: str) -> tuple[Place, Kind]:

@@ -77,8 +77,8 @@ def rows_at(place: Place, kind: Kind, access: str) -> dict[str, object]:
         address += f" bit {place.bit}"
     elif not bits:
         if kind.signal == "bool":
-            address += " bit 0"
-        elif kind.signal == "text":
+            raise ValueError("a register has 16 bits: 40001.0 is the lowest of the first one")
+        if kind.signal == "text":
             if not 1 <= kind.length <= 240:
                 raise ValueError("a text needs a length of 1 to 240 characters, such as string(16)")
             address += f" text {kind.length}"
@@ -92,6 +92,12 @@ def rows_at(place: Place, kind: Kind, access: str) -> dict[str, object]:
         if "r" not in access:
             del row["read"]
     return row
+
+
+def note_of(row: Mapping[str, object], access: str) -> str:
+    """What is to be told beside a row: that it is not written, though the list says it can be."""
+    is_lost = "w" in access and "write" not in row
+    return "writable, says the list; a part of a register, or an input, is not" if is_lost else ""
 
 
 def _checked(place: Place, text: str) -> Place:

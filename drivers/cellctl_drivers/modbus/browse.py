@@ -87,7 +87,7 @@ class Search:
         if not self._answers:
             raise DriverError(f"{self._profile.id} answers nothing: {next(iter(closed.values()), 'it is silent')}")
         for table, reason in closed.items():
-            self._browse.progress(f"{table.name.lower()}: {reason}")
+            self._browse.cut(f"{table.name.lower()}: {reason}")
         if not self._browse.ranges:
             self._browse.cut(f"only {_USUAL[0]}..{_USUAL[-1]} of each table: --range holding:0-9999 looks further")
 
