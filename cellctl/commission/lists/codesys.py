@@ -4,6 +4,7 @@ The rule kept here: structures are gone into down to their plain members, and li
 what the file does not say, how the PLC calls itself, is told.
 """
 
+import math
 from itertools import product
 from pathlib import Path
 
@@ -18,6 +19,7 @@ NAMESPACE = "CODESYSSPV3/3S/IecVarAccess"
 _ELEMENTS_MAX = 64
 _SYMBOLS_MAX = 2000
 _DEPTH_MAX = 12
+_STEPS_MAX = 100_000
 
 _ACCESS = {"Read": "r", "ReadOnly": "r", "Write": "w", "WriteOnly": "w", "ReadWrite": "rw", "": "r", "None": ""}
 
@@ -39,6 +41,7 @@ class _Symbols:
         self._types = {each.get("name"): each for each in types.children} if types is not None else {}
         self._nodes = root.first("NodeList")
         self._left_out: list[str] = []
+        self._steps = 0
         self._listing = Listing("opcua", sections={"opcua": {"namespace": namespace}})
 
     def listing(self, path: Path) -> Listing:
@@ -47,8 +50,8 @@ class _Symbols:
             raise ListError(f"{path} has no symbols: choose them in the symbol configuration, build, and export again.")
         for node in self._nodes.all("Node"):
             self._node(node, (), "")
-        if len(self._listing.tags) >= _SYMBOLS_MAX:
-            self._left_out.append(f"what comes after {_SYMBOLS_MAX} symbols")
+        if len(self._listing.tags) >= _SYMBOLS_MAX or self._steps > _STEPS_MAX:
+            self._left_out.insert(0, f"what comes after {len(self._listing.tags)} symbols")
         if self._left_out:
             several = f" and {len(self._left_out) - 5} more" if len(self._left_out) > 5 else ""
             self._listing.remarks.append(f"left out: {', '.join(self._left_out[:5])}{several}")
@@ -72,7 +75,8 @@ class _Symbols:
     def _symbol(self, at: Element, path: tuple[str, ...], name: str, access: str, *, depth: int = 0) -> None:
         """A symbol of a type, or what it is made of."""
         kind = self._types.get(name)
-        if len(self._listing.tags) >= _SYMBOLS_MAX:
+        self._steps += 1
+        if len(self._listing.tags) >= _SYMBOLS_MAX or self._steps > _STEPS_MAX:
             return
         if kind is None:
             self._listing.wrong.append((at.line, f"{'.'.join(path)}: the file has no type {name!r}"))
@@ -91,18 +95,15 @@ class _Symbols:
 
     def _list(self, at: Element, path: tuple[str, ...], kind: Element, access: str, *, depth: int) -> None:
         try:
-            dimensions = [
-                range(int(each.get("minrange")), int(each.get("maxrange")) + 1) for each in kind.all("ArrayDim")
-            ]
+            bounds = [(int(each.get("minrange")), int(each.get("maxrange"))) for each in kind.all("ArrayDim")]
         except ValueError:
             self._listing.wrong.append((kind.line, f"{kind.get('iecname')}: its bounds are no numbers"))
             return
-        count = 1
-        for dimension in dimensions:
-            count *= len(dimension)
+        count = math.prod(max(0, high - low + 1) for low, high in bounds)
         if count > _ELEMENTS_MAX:
             self._left_out.append(f"{'.'.join(path)} ({count} elements)")
             return
+        dimensions = [range(low, high + 1) for low, high in bounds]
         for index in product(*dimensions):
             element = (*path[:-1], f"{path[-1]}[{','.join(map(str, index))}]")
             self._symbol(at, element, kind.get("basetype"), access, depth=depth + 1)

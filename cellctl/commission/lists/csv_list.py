@@ -3,6 +3,7 @@
 The rule kept here: the addresses say which protocol it is; a list has one.
 """
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -68,9 +69,12 @@ def access_of(text: str) -> str:
 def number_of(text: str) -> float:
     """A number, with a point or a comma; ValueError if it is none."""
     try:
-        return float(text.replace(",", ".") if "." not in text else text)
+        number = float(text.replace(",", ".") if "." not in text else text)
     except ValueError:
-        raise ValueError(f"{text!r} is not a number") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is not a number")
+    return number
 
 
 def _path(line: Line) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ The rule kept here: only what a server will have is taken, not what describes ty
 namespace.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -185,7 +186,7 @@ class _NodeSet:
             low, high = (float(body.text_of(end)) for end in ("Low", "High")) if body else (0.0, 0.0)
         except ValueError:
             return ""
-        if not low < high or row["type"] not in ("int", "float"):
+        if not -math.inf < low < high < math.inf or row["type"] not in ("int", "float"):
             return ""
         if "write" in row:
             row["range"] = f"{low:g}..{high:g}"

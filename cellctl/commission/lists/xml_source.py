@@ -55,6 +55,8 @@ def read_xml(path: Path, root: str) -> Element:
     except expat.ExpatError as error:
         told = expat.ErrorString(error.code)
         raise ListError(f"{path}:{error.lineno}: this is no XML: {told}.") from error
+    except (LookupError, ValueError) as error:  # the first line names an encoding
+        raise ListError(f"{path}:1: this is no XML that can be read: {error}. Save it as UTF-8.") from error
     found = reader.top.children[0]
     if found.name != root:
         raise ListError(f"{path} begins with <{found.name}>, not with <{root}>: it is another kind of file.")

@@ -4,6 +4,7 @@ The rule kept here: it is browsed and read, never written; bounded in depth and 
 Nodes are named by the URI of their namespace.
 """
 
+import math
 from collections import Counter
 from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -325,7 +326,7 @@ def _type_of(data: ua.DataValue, datatype: object) -> str:
 
 def _range(told_range: object) -> tuple[float | None, float | None]:
     low, high = getattr(told_range, "Low", None), getattr(told_range, "High", None)
-    if isinstance(low, int | float) and isinstance(high, int | float) and low < high:
+    if isinstance(low, int | float) and isinstance(high, int | float) and -math.inf < low < high < math.inf:
         return float(low), float(high)
     return None, None
 
