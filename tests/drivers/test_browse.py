@@ -247,15 +247,17 @@ async def test_nothing_is_written_to_the_server(oven: str, opcua_server: OpcUaSe
 
 async def said(*parts: bytes, pause_s: float = 0.0) -> tuple[Survey, list[bytes]]:
     """What is heard of a device at a port that says this, and what it was asked."""
-    device = LineDevice()
+    device, listening = LineDevice(), asyncio.Event()
     pty = Pty(device)
-    asked = asyncio.create_task(browsed(device_at(f"serial:{pty.path}?baud=9600", {}), listen_s=0.4 + pause_s))
-    await asyncio.sleep(0.15)
+    asked = Survey((), listen_s=0.4 + pause_s, tell=lambda _: listening.set())
+    work = asyncio.create_task(survey(device_at(f"serial:{pty.path}?baud=9600", {}), asked))
+    await listening.wait()
     for part in parts:
         pty.send(part)
         await asyncio.sleep(pause_s)
     try:
-        return await asked, device.seen
+        await work
+        return asked, device.seen
     finally:
         pty.close()
 
@@ -290,7 +292,7 @@ async def test_silence_and_half_a_line_are_told() -> None:
 async def test_a_listener_at_a_closed_connection_says_so() -> None:
     server = await TcpServer(LineDevice()).start()
     work = asyncio.create_task(browsed(device_at(f"tcp://127.0.0.1:{server.port}", {}), listen_s=5.0))
-    await asyncio.sleep(0.1)
+    await until(lambda: server.connections == 1)
     await server.close()
     with pytest.raises(DriverError, match="lost"):
         await work
