@@ -115,9 +115,27 @@ async def test_a_table_that_the_device_does_not_know_is_told_and_asked_for_once(
 
 async def test_a_device_that_says_nothing_is_left_alone_soon(line: ModbusRtuRig) -> None:
     line.device.fault.silent = True
-    with pytest.raises(DriverError, match="answers nothing: no answer"):
+    with pytest.raises(DriverError, match="answers nothing: is it switched on, and is 9 its unit number"):
         await browsed(replace(line.described(), settings={"timeout": "30 ms"}), "holding")
-    assert len(line.device.seen) <= 4
+    assert len(line.device.seen) <= 13
+
+
+async def test_a_device_that_says_nothing_of_what_is_missing_is_found_all_the_same() -> None:
+    device = RtuDevice({at: at for at in range(3, 13)})
+    pty = Pty(device)
+    respond = device.respond
+
+    def say(request: bytes) -> bytes:
+        answer = respond(request)
+        return b"" if answer[1:2] >= b"\x80" else answer
+
+    device.respond = say  # type: ignore[method-assign]
+    asked = await browsed(
+        device_at(f"modbus+rtu:{pty.path}?baud=115200&unit=9", {"timeout": "20 ms"}), "holding", "input"
+    )
+    pty.close()
+    assert sorted(int(finding.value) for finding in asked.findings) == sorted([*range(3, 13)] * 2)
+    assert any("holding: from " in reason for reason in asked.left_out)
 
 
 async def test_what_was_found_before_the_device_was_lost_is_kept(line: ModbusRtuRig) -> None:

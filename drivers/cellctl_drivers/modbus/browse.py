@@ -25,8 +25,11 @@ _USUAL = range(200)
 #: So many registers or bits are asked for at first; of what is refused, the halves.
 _BLOCK = {True: 256, False: 64}
 
-#: After so many questions in a row without an answer a table is left alone.
-_SILENCES_MAX = 3
+#: After so many questions in a row without an answer a table is left alone: enough to come down from a block to one
+#: register and a little on, for devices that say nothing when a part of a block is missing. Fewer, if no table before
+#: has ever answered.
+_SILENCES_MAX = 12
+_SILENCES_MAX_LATER = 3
 
 #: A device that is busy is asked again so often, after this.
 _BUSY_MAX = 20
@@ -64,7 +67,7 @@ class Search:
     def __init__(self, profile: Profile, exchange: Exchange, browse: Browse) -> None:
         self._profile, self._exchange, self._browse = profile, exchange, browse
         self._framing: Framing = RtuFraming(profile.unit) if profile.rtu else TcpFraming(profile.unit)
-        self._silences = 0
+        self._silences, self._patience = 0, _SILENCES_MAX
         self._answers = 0
         self._found = 0
         exchange.silences_max = 1_000_000  # it is counted here: one table may be silent, and the next one not
@@ -75,6 +78,7 @@ class Search:
         for span in spans:
             if span.table in closed:
                 continue
+            self._patience = _SILENCES_MAX if self._answers or not closed else _SILENCES_MAX_LATER
             try:
                 await self._look(span)
             except UnknownFunctionError as refusal:
@@ -85,7 +89,8 @@ class Search:
                 self._browse.cut(f"after {self._found} registers and bits; --max, or --range, shows the others")
                 break
         if not self._answers:
-            raise DriverError(f"{self._profile.id} answers nothing: {next(iter(closed.values()), 'it is silent')}")
+            name, unit = self._profile.id, self._profile.unit
+            raise DriverError(f"{name} answers nothing: is it switched on, and is {unit} its unit number?")
         for table, reason in closed.items():
             self._browse.cut(f"{table.name.lower()}: {reason}")
         if not self._browse.ranges:
@@ -122,14 +127,13 @@ class Search:
             except RefusalError:
                 self._silences = 0
                 self._answers += 1
-                if len(part) > 1:
-                    middle = part.start + len(part) // 2
-                    todo += [range(middle, part.stop), range(part.start, middle)]
+                todo += _halves(part)
             except (SilenceError, OrderError) as silence:
                 self._silences += 1
-                if self._silences >= _SILENCES_MAX:
-                    raise SilenceError(str(silence)) from silence
-                self._browse.cut(f"{Span(table, part)}: {silence}")
+                self._browse.progress(f"{Span(table, part)}: {silence}")
+                if self._silences >= self._patience:
+                    raise SilenceError(f"from {part.start} on, {silence}") from silence
+                todo += _halves(part)
 
     async def _ask(self, table: Table, part: range) -> bytes:
         for _ in range(_BUSY_MAX):
@@ -190,6 +194,12 @@ def _without(span: Span, taboo: frozenset[tuple[Table, int]]) -> Iterator[Span]:
         if place > start:
             yield Span(span.table, range(start, place))
         start = place + 1
+
+
+def _halves(part: range) -> list[range]:
+    """The halves of a part, the first one last: it is taken first. Nothing, if it is a single one."""
+    middle = part.start + len(part) // 2
+    return [range(middle, part.stop), range(part.start, middle)] if len(part) > 1 else []
 
 
 def _values(table: Table, data: bytes, count: int) -> Iterator[int]:
