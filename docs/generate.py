@@ -345,7 +345,8 @@ def _rest_of(kind: type) -> str:
 
 def _fault(name: str, kind: FaultKind) -> tuple[str, ...]:
     options = "; ".join(
-        f"`{option}`: {told.kind}, {told.text}" + ("" if told.default is None else f" [{told.default}]")
+        f"`{option}`: {' or '.join(told.choices) or told.kind}, {told.text}"
+        + ("" if told.default in (None, "") else f" [{told.default}]")
         for option, told in kind.options.items()
     )
     wire = " (wire)" if kind.needs_wire else ""

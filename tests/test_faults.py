@@ -53,6 +53,11 @@ def test_what_does_not_fit_is_said(words: tuple[object, ...], told: str) -> None
         ("slow", "laser", {"rate": 0}, "rate of slow is more than 0, not 0"),
         ("kill", "", {"after": -1}, "after of kill is a whole number, 0 or more, not -1"),
         ("set", "plc.guard_closed", {"to": []}, "to of set is a value, not []"),
+        ("cut", "laser", {"way": "up"}, "way of cut is one of both, requests, answers, not 'up'"),
+        ("hang", "laser", {"after": -1}, "after of hang is a whole number, 0 or more, not -1"),
+        ("garbage", "laser", {"bytes": "0x01"}, "bytes of garbage is bytes in hexadecimal, such as '01 83 02'"),
+        ("garbage", "laser", {"bytes": 0}, "bytes of garbage is bytes in hexadecimal"),
+        ("flood", "laser", {"rate": 0}, "rate of flood is more than 0, not 0"),
     ],
 )
 def test_options_are_checked(kind: str, target: str, options: dict[str, object], told: str) -> None:

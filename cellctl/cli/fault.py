@@ -77,8 +77,10 @@ def _command(name: str, kind: FaultKind) -> click.Command:
     command: Any = reaching(begin)
     for option, told in reversed(list(kind.options.items())):
         needed = told.default is None
-        text = f"{told.text[:1].upper()}{told.text[1:]}." + ("" if needed else f"  [default: {told.default}]")
-        command = click.option(f"--{option}", metavar=told.kind.upper(), help=text, required=needed)(command)
+        default = "" if needed or told.default == "" else f"  [default: {told.default}]"
+        text = f"{told.text[:1].upper()}{told.text[1:]}.{default}"
+        metavar = "|".join(told.choices) or told.kind.upper()
+        command = click.option(f"--{option}", metavar=metavar, help=text, required=needed)(command)
     if kind.lasts:
         command = click.option("--for", "lasting", metavar="DURATION", help="End it by itself after so long.")(command)
     if kind.target != NOTHING:
@@ -89,7 +91,7 @@ def _command(name: str, kind: FaultKind) -> click.Command:
 def _value(option: Option, text: str) -> object:
     """What was typed, as the option takes it; a text that is not of that kind is left for the check to name."""
     words: Mapping[str, bool] = {"true": True, "false": False, "yes": True, "no": False}
-    if option.kind == "duration":
+    if option.kind in ("duration", "choice", "bytes"):
         return text
     if option.kind == "value" and text.lower() in words:
         return words[text.lower()]

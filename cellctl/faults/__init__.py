@@ -24,13 +24,15 @@ class FaultError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A further word of a fault: ``duration``, ``share`` (0..1), ``number``, ``rate`` (more than 0), ``count`` or
-    ``value``, and its default. Without a default it must be given.
+    """A further word of a fault: ``duration``, ``share`` (0..1), ``number``, ``rate`` (more than 0), ``count``,
+    ``bytes`` (hexadecimal), ``choice`` (one of `choices`) or ``value``, and its default. Without a default it must be
+    given.
     """
 
     kind: str
     text: str
     default: Value | None = None
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,16 @@ class FaultKind:
     needs_wire: bool = False
 
 
+#: Which way bytes go.
+BOTH, REQUESTS, ANSWERS = "both", "requests", "answers"
+
+#: Where bytes come that nobody has sent.
+BEFORE, INSTEAD, AFTER = "before", "instead", "after"
+
 _SHARE = Option("share", "of the chunks of bytes that pass", 0.2)
+_WAY = Option("choice", "what goes to the device, what comes from it, or both", BOTH, (BOTH, REQUESTS, ANSWERS))
+_CHUNKS: Mapping[str, Option] = {"share": _SHARE, "way": _WAY}
+_BYTES: Mapping[str, Option] = {"after": Option("count", "so many bytes", 0), "way": _WAY}
 
 KINDS: Mapping[str, FaultKind] = {
     # the line between controller and device
@@ -61,13 +72,41 @@ KINDS: Mapping[str, FaultKind] = {
         "Everything takes longer.",
         {"by": Option("duration", "so much"), "jitter": Option("duration", "and up to so much more", 0)},
     ),
-    "loss": FaultKind(LINK, ONE, "Chunks of bytes are lost.", {"share": _SHARE}, needs_wire=True),
-    "duplicate": FaultKind(LINK, ONE, "Chunks of bytes arrive twice.", {"share": _SHARE}, needs_wire=True),
-    "reorder": FaultKind(LINK, ONE, "Chunks of bytes change places with the next.", {"share": _SHARE}, needs_wire=True),
-    "truncate": FaultKind(
-        LINK, ONE, "Of chunks of bytes only the first half arrives.", {"share": _SHARE}, needs_wire=True
+    "loss": FaultKind(LINK, ONE, "Chunks of bytes are lost.", _CHUNKS, needs_wire=True),
+    "duplicate": FaultKind(LINK, ONE, "Chunks of bytes arrive twice.", _CHUNKS, needs_wire=True),
+    "reorder": FaultKind(LINK, ONE, "Chunks of bytes change places with the next.", _CHUNKS, needs_wire=True),
+    "truncate": FaultKind(LINK, ONE, "Of chunks of bytes only the first half arrives.", _CHUNKS, needs_wire=True),
+    "corrupt": FaultKind(
+        LINK,
+        ONE,
+        "In chunks of bytes one byte is another.",
+        {**_CHUNKS, "first": Option("count", "one of so many bytes at the beginning of the chunk; 0: any", 0)},
+        needs_wire=True,
     ),
-    "corrupt": FaultKind(LINK, ONE, "In chunks of bytes one byte is another.", {"share": _SHARE}, needs_wire=True),
+    "garbage": FaultKind(
+        LINK,
+        ONE,
+        "Bytes arrive that nobody has sent, beside chunks of bytes or instead of them.",
+        {
+            **_CHUNKS,
+            "bytes": Option("bytes", "these; else any, 1 to 16 of them", ""),
+            "place": Option("choice", "beside the chunk, or instead of it", BEFORE, (BEFORE, INSTEAD, AFTER)),
+        },
+        needs_wire=True,
+    ),
+    "flood": FaultKind(
+        LINK,
+        ONE,
+        "The device sends without end, and without sense.",
+        {"rate": Option("rate", "bytes a second", 10_000.0)},
+        needs_wire=True,
+    ),
+    "cut": FaultKind(
+        LINK, ONE, "The connection is cut after so many bytes more, once.", _BYTES, lasts=False, needs_wire=True
+    ),
+    "hang": FaultKind(
+        LINK, ONE, "After so many bytes more nothing passes, and nobody is told.", _BYTES, needs_wire=True
+    ),
     "split": FaultKind(LINK, ONE, "Every byte comes by itself.", needs_wire=True),
     "slow": FaultKind(
         LINK, ONE, "Bytes pass slowly.", {"rate": Option("rate", "bytes a second", 100.0)}, needs_wire=True
@@ -204,11 +243,30 @@ def _checked(kind: str, name: str, option: Option, given: object) -> Value:
             return float(given)
         case "count", int() if not isinstance(given, bool) and given >= 0:
             return given
+        case "choice", str() if given in option.choices:
+            return given
+        case "bytes", str() if _is_hex(given):
+            return given
+    if option.kind == "choice":
+        raise FaultError(f"{name} of {kind} is one of {', '.join(option.choices)}, not {given!r}")
     wanted = _WANTED.get(option.kind, f"a {option.kind}")
     raise FaultError(f"{name} of {kind} is {wanted}, not {given!r}")
 
 
-_WANTED = {"share": "a share, 0 to 1", "count": "a whole number, 0 or more", "rate": "more than 0"}
+_WANTED = {
+    "share": "a share, 0 to 1",
+    "count": "a whole number, 0 or more",
+    "rate": "more than 0",
+    "bytes": "bytes in hexadecimal, such as '01 83 02'",
+}
+
+
+def _is_hex(text: str) -> bool:
+    try:
+        bytes.fromhex(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _ns(what: str, given: object, *, signed: bool = False) -> int:

@@ -83,7 +83,8 @@ async def test_a_slow_line_makes_orders_slow(cell, clock, faults, world, level):
 @pytest.mark.parametrize(
     ("kind", "options"),
     [("loss", {"share": 0.3}), ("truncate", {"share": 0.3}), ("corrupt", {"share": 0.3}), ("reorder", {"share": 0.4}),
-     ("duplicate", {"share": 0.4}), ("split", {}), ("slow", {"rate": 400})],
+     ("duplicate", {"share": 0.4}), ("split", {}), ("slow", {"rate": 400}),
+     ("garbage", {"share": 0.4, "way": "answers"}), ("flood", {"rate": 2000})],
 )  # fmt: skip
 @pytest.mark.parametrize("device", ["laser", "grip", "meter"])
 async def test_bytes_that_go_wrong_never_go_wrong_in_the_cell(
@@ -105,6 +106,26 @@ async def test_bytes_that_go_wrong_never_go_wrong_in_the_cell(
     truth = world.truth()
     assert truth["violations"] == []
     assert journal.verify().broken_at is None
+
+
+@WIRE
+@pytest.mark.parametrize("device", ["laser", "grip", "robot"])
+async def test_a_line_that_is_cut_within_an_exchange_is_taken_up_again(cell, clock, faults, journal, device):
+    before = len(journal.noted("link"))
+    faults.cut(device, after=3, way="answers")
+    await clock.advance("6 s")
+    told = [note["state"] for note in journal.noted("link")[before:] if note["device"] == device]
+    assert told == ["lost", "connected"]
+
+
+@WIRE
+async def test_a_line_that_hangs_within_an_exchange_comes_back_with_the_end_of_the_fault(cell, clock, faults):
+    hanging = faults.hang("laser", after=3)
+    await clock.until(lambda: not cell.connected("laser"), limit="5 s")
+    await clock.advance("20 s")
+    assert not cell.connected("laser")
+    hanging.end()
+    await clock.until(lambda: cell.connected("laser"), limit="10 s")
 
 
 # --- in the device ----------------------------------------------------------------------------------------------------

@@ -45,11 +45,13 @@ class RunningFault(Answer):
 
 
 class OptionForm(Answer):
-    """A further word of a fault: duration, share, number, rate, count or value; `default` null: it must be given."""
+    """A further word of a fault: duration, share, number, rate, count, bytes, choice (one of `choices`) or value;
+    `default` null: it must be given."""
 
     kind: str
     text: str
     default: Value | None
+    choices: list[str]
 
 
 class KindForm(Answer):

@@ -12,7 +12,7 @@ from typing import Literal
 from cellctl.core.condition import signals_of
 from cellctl.core.packml import Command
 from cellctl.core.signal import Value
-from cellctl.faults import CONTROL, KINDS, LINK, Fault, fault
+from cellctl.faults import ANSWERS, CONTROL, KINDS, LINK, REQUESTS, Fault, fault
 from cellctl.model import CellModel
 
 Level = Literal["direct", "wire"]
@@ -22,7 +22,7 @@ SPAN_S = 45.0
 
 #: Under these a device, or its line, tells what is not so, does not what it was told, or forgets: no controller can
 #: know, and what it believes need not be true.
-LIES = frozenset({"frozen", "stuck", "clamp", "corrupt", "truncate", "reorder", "duplicate", "reboot"})
+LIES = frozenset({"frozen", "stuck", "clamp", "corrupt", "truncate", "reorder", "duplicate", "garbage", "reboot"})
 
 #: How often one thing is followed by another within a second.
 _NOT_ALONE = 0.4
@@ -177,8 +177,10 @@ class _Draw:
         options: dict[str, object] = {}
         if name == "delay":
             options = {"by": random.choice(("5 ms", "80 ms", "600 ms", "3 s")), "jitter": random.choice((0, "50 ms"))}
-        elif name == "slow":
+        elif name in ("slow", "flood"):
             options = {"rate": random.choice((30, 300, 3000))}
+        elif name in ("cut", "hang"):
+            options = {"after": random.randint(0, 40), "way": random.choice((REQUESTS, ANSWERS))}
         elif "share" in KINDS[name].options:
             options = {"share": random.choice((0.02, 0.2, 0.6))}
         return fault(name, target, lasting, **options)

@@ -3,7 +3,9 @@
 The rule kept here: what is wrong with a fault is said before anything is broken.
 """
 
+import asyncio
 from collections.abc import Mapping, Set
+from functools import partial
 from random import Random
 from typing import Protocol
 
@@ -55,8 +57,9 @@ class Faults:
 
     def __init__(self, bench: Bench, devices: Mapping[str, Device], seed: int) -> None:
         self._bench, self._devices = bench, devices
-        self.cables = {id: Cable(Random(f"{seed}/{id}/cable")) for id in devices}
+        self.cables = {id: Cable(Random(f"{seed}/{id}/cable"), partial(self._cut_soon, id)) for id in devices}
         self._desk = Desk()
+        self._cutting: set[asyncio.Task[None]] = set()
 
     @property
     def running(self) -> list[Running]:
@@ -100,6 +103,15 @@ class Faults:
     async def aclose(self) -> None:
         """Nothing of it goes on."""
         await self._desk.aclose()
+        for cable in self.cables.values():
+            cable.close()
+        for task in tuple(self._cutting):
+            task.cancel()
+
+    def _cut_soon(self, device: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._bench.reset(device), name=f"cut of {device}")
+        self._cutting.add(task)
+        task.add_done_callback(self._cutting.discard)
 
     async def _begun(self, fault: Fault) -> Undo:
         device = fault.devices[0]
@@ -125,12 +137,12 @@ class Faults:
 
     def _on_cable(self, fault: Fault) -> Undo:
         for device in fault.devices:
-            self.cables[device].faults.append(fault)
+            self.cables[device].suffer(fault)
             self._bench.suffer(device)
 
         async def undo() -> None:
             for device in fault.devices:
-                self.cables[device].faults.remove(fault)
+                self.cables[device].heal(fault)
                 self._bench.suffer(device)
 
         return undo
