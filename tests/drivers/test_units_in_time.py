@@ -18,7 +18,7 @@ from cellctl.testing.virtual import VirtualLoop
 from .plant import SPOILT, TIMEOUT_S, Plant, now_s
 from .recording import until
 from .rigs import GO
-from .servers import MemoryLine
+from .servers import MemoryLine, TcpServer
 
 #: One exchange of another that was on the line already, with its pauses.
 EXCHANGE_S = 0.006
@@ -101,6 +101,36 @@ async def test_two_dead_units_do_not_add_up(plant: Plant) -> None:
         assert not one.task.done()
         assert plant.units[1].longest_gap_s(begun_s) < COSTS_S["dead"] + 0.01 + EXCHANGE_S
         assert min(len(plant.ended[2]), len(plant.ended[3])) > 3
+
+
+@pytest.mark.parametrize("again_s", [(1e-6,), (0.001,), (0.0012, 0.0024)])
+@pytest.mark.parametrize("gateway", [True, False])
+def test_an_answer_that_comes_again_is_not_taken_for_the_next(again_s: tuple[float, ...], gateway: bool) -> None:
+    """No answer on a line says to what: one that nobody asked for has to come while nobody asks."""
+
+    async def test(plant: Plant) -> None:
+        line: Any = plant.line
+        if gateway:
+            line = await TcpServer(*plant.units.values()).start()
+            plant.address = lambda unit: f"modbus+rtu+tcp://127.0.0.1:{line.port}?unit={unit}"  # type: ignore[method-assign]
+        once = plant.units[1].respond
+
+        def again(request: bytes) -> bytes:
+            answer = once(request)
+            for after_s in again_s:
+                asyncio.get_running_loop().call_later(after_s, lambda: line.send(answer))
+            return answer
+
+        plant.units[1].respond = again  # type: ignore[method-assign]
+        async with plant.running(1, "count", "setpoint", "locked") as running:
+            for name, value in (("count", 101), ("setpoint", 1), ("locked", 71)):
+                await plant.links[1].value(name, value)
+            await asyncio.sleep(1.0)
+            assert not running.task.done()
+        if gateway:
+            await line.close()
+
+    in_virtual_time(test)()
 
 
 # --- who goes first ---------------------------------------------------------------------------------------------------

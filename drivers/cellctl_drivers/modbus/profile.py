@@ -20,6 +20,7 @@ from cellctl_drivers.wire.tls import parse_tls
 _SCHEMES = ("modbus", "modbus+tls", "modbus+rtu", "modbus+rtu+tcp")
 _PORT, _TLS_PORT = 502, 802
 _BAUD = 19_200
+_GATEWAY_SILENCE_S = 0.002
 #: More requests at once than any device keeps.
 _PIPELINE_MAX = 32
 _HOLE = re.compile(r"(?P<table>\w+) (?P<first>0x[0-9a-fA-F]+|\d+)(?:\.\.(?P<last>0x[0-9a-fA-F]+|\d+))?")
@@ -51,7 +52,7 @@ class Profile:
             _holes(settings),
         )
         pause_ns = settings.duration("min_pause", "0 ms")
-        self.min_pause_s = max(pause_ns / 1e9, _silence_s(self.endpoint))
+        self.min_pause_s = max(pause_ns / 1e9, _silence_s(self.rtu, self.endpoint))
         self.timeout_s = settings.duration("timeout", "1 s") / 1e9
         self.pipeline = _pipeline(settings, self.rtu)
         self.busy_s = settings.duration("busy", "0 ms") / 1e9
@@ -140,8 +141,11 @@ def _holes(settings: Section) -> tuple[Hole, ...]:
     return tuple(found)
 
 
-def _silence_s(endpoint: Endpoint) -> float:
-    """The silence between two frames on a line: 3.5 characters, and 1.75 ms above 19200 baud."""
+def _silence_s(rtu: bool, endpoint: Endpoint) -> float:
+    """The silence between two frames on a line: 3.5 characters, and 1.75 ms above 19200 baud.
+
+    Nobody knows the line behind a gateway; without any silence an answer that comes twice is taken for the next one.
+    """
     if not isinstance(endpoint, Tty):
-        return 0.0
+        return _GATEWAY_SILENCE_S if rtu else 0.0
     return max(3.5 * endpoint.character_s, 0.00175) if endpoint.baud > _BAUD else 3.5 * endpoint.character_s

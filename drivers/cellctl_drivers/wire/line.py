@@ -26,6 +26,9 @@ CONNECT_S = 2.0
 #: So many time-outs after a request a line that is still not quiet counts as babbling.
 _QUIET_TIMEOUTS_MAX = 5
 
+#: What keeps coming while nobody asks, such as an answer that comes twice, is waited for so many pauses.
+_PAUSES_MAX = 5
+
 #: Linger for 0 s: what was not sent yet is thrown away and the peer is told at once.
 _ABORT = struct.pack("ii", 1, 0)
 
@@ -105,12 +108,18 @@ class Line:
             if self._port is None:
                 await self._open(place.device)
             await self._quiet(place)
-            if (pause_s := self._pause_s()) > 0:
-                await asyncio.sleep(pause_s)
+            await self._pause(place)
             _check(place)
         except BaseException:
             self.end()
             raise
+
+    async def _pause(self, place: Place) -> None:
+        """Wait until nothing came for as long as the devices here need; what never stops is not waited for."""
+        end_s = self._loop.time() + _PAUSES_MAX * max(each.min_pause_s for each in self._places)
+        while (rest_s := min(self._pause_s(), end_s - self._loop.time())) > 0:
+            await asyncio.wait((place.lost,), timeout=rest_s)
+            _check(place)
 
     def end(self) -> None:
         """The turn is over. Who had it may have something more urgent to ask at once: the next is chosen after that."""
