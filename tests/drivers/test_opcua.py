@@ -153,6 +153,39 @@ def test_what_does_not_fit_is_refused(kind: str, value: Any) -> None:
         data_value(Sink(Node(URI, "A"), kind), value)
 
 
+class Endless(asyncio.Protocol):
+    """A server, or something else at its port, that begins a message of gigabytes, and goes on with it."""
+
+    sent = 0
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        transport.write(b"ACKF\xff\xff\xff\x7f")
+        self.go_on()
+
+    def go_on(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(bytes(10_000))
+            self.sent += 10_000
+            asyncio.get_running_loop().call_later(0.001, self.go_on)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport.abort()
+
+
+async def test_what_never_becomes_a_message_is_not_kept(link: RecordingLink) -> None:
+    far = Endless()
+    server = await asyncio.get_running_loop().create_server(lambda: far, "127.0.0.1", 0)
+    async with server:
+        address = f"opc.tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        points = {"temp": Point(Signal("dev.temp", "float"), "s=Temp")}
+        made = Device("dev", "opcua", address, points, settings={"namespace": URI, "timeout": "2 s"})
+        with pytest.raises(DriverError, match="cannot reach dev at"):
+            await asyncio.wait_for(OpcUaDriver(made).run(link), 1.5)  # type: ignore[arg-type]
+        await asyncio.sleep(0.05)
+    assert far.sent < 1_000_000
+
+
 async def test_a_cancellation_that_the_library_lost_is_honoured() -> None:
     async def swallows() -> None:
         try:

@@ -13,6 +13,7 @@ import struct
 from collections.abc import AsyncIterator
 
 from asyncua.client.client import Client
+from asyncua.client.ua_client import UASocketProtocol
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from asyncua.ua.uaerrors import UaStatusCodeError
 
@@ -31,6 +32,9 @@ _CONNECT_TIMEOUTS = 4
 #: asyncua looks after the connection by itself too; this much later than `_AUDIT_S` it has nothing left to find.
 _NEVER_S = 3600.0
 
+#: asyncua asks for messages in parts that are no longer; what is longer is none, and would be kept without end.
+_PART_BYTES_MAX = 65_535
+
 #: Linger for 0 s: what was not sent yet is thrown away and the server is told at once.
 _ABORT = struct.pack("ii", 1, 0)
 
@@ -44,6 +48,7 @@ async def connected(profile: Profile) -> AsyncIterator[Client]:
     client.name = client.description = "cellctl"
     client.application_uri = profile.application_uri
     client.session_timeout = _SESSION_MS
+    _bound(client)
     if profile.user:
         client.set_user(profile.user)
         client.set_password(profile.password)
@@ -56,6 +61,25 @@ async def connected(profile: Profile) -> AsyncIterator[Client]:
         raise
     finally:
         await _abort(client)
+
+
+def _bound(client: Client) -> None:
+    """Hang up on who sends what never becomes a message."""
+    make = client.uaclient._make_protocol  # noqa: SLF001 - asyncua has no other place for it
+
+    def made() -> UASocketProtocol:
+        protocol = make()
+        received = protocol.data_received
+
+        def bounded(data: bytes) -> None:
+            received(data)
+            if len(protocol.receive_buffer or b"") > _PART_BYTES_MAX and protocol.transport is not None:
+                protocol.transport.abort()
+
+        protocol.data_received = bounded  # type: ignore[method-assign]
+        return protocol
+
+    client.uaclient._make_protocol = made  # type: ignore[method-assign]  # noqa: SLF001
 
 
 async def _connect(client: Client, profile: Profile) -> None:
