@@ -52,6 +52,13 @@ def test_a_fault_by_the_command_line_ends_by_itself(at: tuple[Path, str]) -> Non
     assert cellctl(state, "fault", "list").strip() == "Nothing goes wrong on purpose."
 
 
+def test_a_fault_of_bytes_by_the_command_line_is_told_as_it_was_typed(at: tuple[Path, str]) -> None:
+    state, _ = at
+    told = cellctl(state, "fault", "garbage", "meter", "--bytes", "83", "--way", "answers", "--for", "1 s")
+    assert told.partition(": ")[2].strip() == "garbage meter way=answers bytes=83 for 1 s"
+    cellctl(state, "fault", "end")
+
+
 def test_a_fault_by_the_api_is_ended_by_hand(at: tuple[Path, str]) -> None:
     state, url = at
     status, made = _api(url, "POST", body={"kind": "set", "target": "plc.guard_closed", "options": {"to": False}})

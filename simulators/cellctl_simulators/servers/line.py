@@ -47,5 +47,8 @@ class LineSession:
             for reply in replies:
                 self._send(reply)
 
+    def close(self) -> None:
+        """Nothing is left to be done."""
+
     def _send(self, text: str) -> None:
         self._write((self._wire.start + text + self._wire.end).encode("ascii"))

@@ -63,6 +63,9 @@ class ModbusSession:
     def refresh(self) -> None:
         """A Modbus device never speaks unasked."""
 
+    def close(self) -> None:
+        """Nothing is left to be done."""
+
     def _next(self) -> ModbusPDU | None:
         try:
             used, request = self._framer.handleFrame(self._buffer, 0, 0)

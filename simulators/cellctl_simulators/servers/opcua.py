@@ -40,6 +40,7 @@ class OpcUaServer:
         self._variables: dict[str, ua.NodeId] = {}
         self._told: dict[str, Value] = {}
         self._news = asyncio.Event()
+        self._pushed: ua.DataValue | None = None  # what the model says itself
         self._push: asyncio.Task[None] | None = None
         self.at = f"{LOOPBACK}:{self._port.number}"
 
@@ -137,7 +138,7 @@ class OpcUaServer:
 
     def _writer(self, name: str) -> Callable[[int, ua.DataValue], object]:
         async def written(_handle: int, data: ua.DataValue) -> None:
-            if data.Value is None or data.Value.Value == self._told[name]:
+            if data.Value is None or data is self._pushed:
                 return  # what the model says itself
             self._settle()
             self._told[name] = data.Value.Value
@@ -159,6 +160,7 @@ class OpcUaServer:
                     kind = ua.VariantType[self._wire.nodes[name].type]
                     data = ua.DataValue(ua.Variant(value, kind), SourceTimestamp=ua.DateTime.now(UTC))
                     assert self._server is not None
+                    self._pushed = data
                     await self._server.write_attribute_value(self._variables[name], data)
 
 

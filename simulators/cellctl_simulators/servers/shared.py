@@ -41,6 +41,7 @@ class Unit:
 
     def __init__(self, line: SharedLine, session: SessionFactory, cable: Cable) -> None:
         self._line, self._session, self._cable = line, session, cable
+        self._strands: list[Strand] = []
         self.at = line.stream.at
 
     async def start(self) -> None:
@@ -48,7 +49,9 @@ class Unit:
         await self._line.plug(self)
 
     async def stop(self) -> None:
-        """Be on the line no more."""
+        """Be on the line no more: what is on its way arrives nowhere, and who comes back begins anew."""
+        for strand in self._strands:
+            strand.cut()
         await self._line.unplug(self)
 
     def refresh(self) -> None:
@@ -62,15 +65,12 @@ class Unit:
         """Give the address back."""
         await self._line.stream.aclose()
 
-    def connect(self, write: Callable[[bytes], None]) -> Strand:
-        """The way to this unit for a new connection of the line, whose answers go to `write`."""
-
-        def answer(data: bytes) -> None:
-            if self in self._line.units:
-                write(data)
-
-        out = Strand(self._cable, TO_CLIENT, answer)
-        return Strand(self._cable, TO_DEVICE, self._session(out.send).feed)
+    def connect(self, write: Callable[[bytes], None]) -> "tuple[Strand, Strand]":
+        """The ways to this unit and back for a new connection of the line, whose answers go to `write`."""
+        out = Strand(self._cable, TO_CLIENT, write)
+        way = Strand(self._cable, TO_DEVICE, self._session(out.send).feed)
+        self._strands = [each for each in (*self._strands, way, out) if each.open]
+        return way, out
 
 
 class _Connection:
@@ -78,13 +78,19 @@ class _Connection:
 
     def __init__(self, units: list[Unit], write: Callable[[bytes], None]) -> None:
         self._units, self._write = units, write
-        self._ways: dict[Unit, Strand] = {}
+        self._ways: dict[Unit, tuple[Strand, Strand]] = {}
 
     def feed(self, data: bytes) -> None:
         for unit in tuple(self._units):
-            if unit not in self._ways:
+            if unit not in self._ways or not self._ways[unit][0].open:
                 self._ways[unit] = unit.connect(self._write)
-            self._ways[unit].send(data)
+            self._ways[unit][0].send(data)
 
     def refresh(self) -> None:
         """Units speak when they are spoken to."""
+
+    def close(self) -> None:
+        """What is still on its way to a unit, or back, does not arrive."""
+        for way in self._ways.values():
+            for strand in way:
+                strand.cut()

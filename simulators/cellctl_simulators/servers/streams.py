@@ -31,6 +31,9 @@ class Session(Protocol):
     def refresh(self) -> None:
         """Send what the device has got to say meanwhile."""
 
+    def close(self) -> None:
+        """The connection is gone."""
+
 
 SessionFactory = Callable[[Callable[[bytes], None]], Session]  # is given the function that writes to the client
 Factory = Callable[[], asyncio.BaseProtocol]
@@ -174,6 +177,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._in.cut()
         self._out.cut()
+        self._session.close()
         self._connections.pop(self, None)
 
     def refresh(self) -> None:
@@ -209,6 +213,7 @@ class PtyStream:
         if self._session is None:
             return
         self._link.unlink(missing_ok=True)
+        self._session.close()
         self._session = None
         self._in.cut()
         self._out.cut()
