@@ -10,6 +10,7 @@ ROOT    := $(shell test "$$(id -u)" = 0 || echo sudo -n)
 APT     := $(ROOT) env DEBIAN_FRONTEND=noninteractive apt-get -qq
 HTTP    ?= 127.0.0.1:8080
 SEEDS   ?= 1..5000
+FAULTS  ?= 10000
 CORE    := --branch --source=cellctl/core
 
 .DEFAULT_GOAL := help
@@ -35,7 +36,8 @@ lint: $(VENV)/test.stamp  ## format, style, types, and who may import whom
 bench: $(VENV)/bench.stamp peers  ## measure against floors and peers; about twelve minutes
 	@$(BIN)/python -m benchmarks
 
-soak: $(VENV)/run.stamp  ## random worlds: SEEDS=1..5000 for each level; a quarter of an hour, then some hours
+soak: $(VENV)/run.stamp  ## FAULTS=10000 on links, some minutes; then random worlds, SEEDS=1..5000: hours
+	@$(BIN)/python -m tests.links.soak --faults $(FAULTS)
 	@$(BIN)/cellctl fuzz battery-module --level direct --seeds $(SEEDS)
 	@$(BIN)/cellctl fuzz battery-module --level wire --seeds $(SEEDS)
 

@@ -41,6 +41,22 @@ RULES: Mapping[str, str] = {
     "third_party": "it is held against far ends that are not ours",
 }
 
+#: What the links of the drivers are tried with, and what no protocol can tell.
+LINKS = (
+    "## What is held of links",
+    "Six devices on five links (Modbus TCP, two units on one RTU line, RTU behind a gateway, a serial port, OPC UA)"
+    " suffer [faults of the line](testing.md#kinds-of-faults) by chance, in virtual time, while each is read and given"
+    " one order after the other. The devices count by a known law, and keep a book of what they took. Held against it:"
+    " no value is believed that was not true a moment ago; an order that was confirmed was taken once, one that was"
+    " refused or not sent never, an unknown one once at most; each link is back within what its time-outs and the"
+    " pauses of reconnecting add up to; nothing stays open. Four hundred faults are in every run of the suite, and a"
+    " break after every byte of an exchange; ten thousand are in `make soak`.",
+    "No protocol can tell everything. On a line whose answers carry no number (RTU, also over TCP, and lines of text on"
+    " a serial port) one that is later than twice its time-out may be taken for the next: choose the time-out from the"
+    " device's manual. Where the protocol has no checksum (Modbus TCP, lines of text, OPC UA that is not signed), bytes"
+    " that something turns into others after TCP has checked them are believed.",
+)
+
 
 def pages(page: Page, table: Table) -> Mapping[str, Callable[[], str]]:
     """File name -> what draws it."""
@@ -69,6 +85,7 @@ def _page(page: Page, table: Table) -> str:
         table(("rule", *found), rows),
         "## What is not done",
         "\n".join(notes),
+        *LINKS,
     )
 
 

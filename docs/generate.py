@@ -281,7 +281,7 @@ def testing() -> str:
         " `fault = faults.unplug(...)`, `fault.end()`. How to use them:"
         " [Let things go wrong](../how-to/inject-a-fault.md).",
         *kinds,
-        "(wire): it needs the bytes of a wire, so a test needs `wire=True`.",
+        "(wire): a test needs `wire=True`. [What is held of links](drivers.md#what-is-held-of-links).",
     )
 
 

@@ -149,8 +149,8 @@ def in_virtual_time(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return runner.run(work())
 
 
-def random_faults(seed: int, faults: int, *, hours: bool = True) -> Told:
-    """So many faults and a few more, as the seed draws them; `hours`: a few of them last that long."""
+def random_faults(seed: int, faults: int) -> Told:
+    """So many faults, or one more, as the seed draws them."""
 
     async def work() -> Told:
         return await Campaign(seed).run(happen)
@@ -166,7 +166,7 @@ def random_faults(seed: int, faults: int, *, hours: bool = True) -> Told:
         while campaign.told.faults.total() < faults and not campaign.judge.findings:
             await asyncio.sleep(random.uniform(0.05, 0.8))
             count = 2 if random.random() < _TWO else 1
-            what = [drawn(random, random.choice(group), hours=hours) for _ in range(count)]
+            what = [drawn(random, random.choice(group)) for _ in range(count)]
             await campaign.suffer(*what)
             await campaign.back(group, " and ".join(f"{each} for {lasting_s:g} s" for each, lasting_s in what))
 

@@ -11,12 +11,11 @@ from cellctl.faults import Fault, fault
 from tests.drivers.servers import crc
 from tests.links.limits import LINKS
 
-#: How long most faults last, and how long some others do, seldom.
+#: How long most faults last, and how long a few do.
 _LASTING_S = (0.03, 0.1, 0.3, 0.7, 1.0, 2.0)
-_MINUTE_S, _HOUR_S = 60.0, 3600.0
-_MINUTES, _HOURS = 0.02, 0.002
+_MINUTE_S, _MINUTES = 60.0, 0.02
 
-#: Kinds that may last for very long.
+#: Kinds that may last so long.
 _LONG = frozenset({"unplug", "black_hole"})
 
 _KINDS = (
@@ -28,13 +27,12 @@ _KINDS = (
 _UNITS = {"oven": 2, "fan": 3, "pump": 4}
 
 
-def drawn(random: Random, device: str, *, hours: bool = True) -> tuple[Fault, float]:
+def drawn(random: Random, device: str) -> tuple[Fault, float]:
     """A fault of the device, and how long it lasts (s)."""
     kind = random.choice(_KINDS)
     lasting_s = random.choice(_LASTING_S)
-    if kind in _LONG:
-        dice = random.random()
-        lasting_s = _HOUR_S if hours and dice < _HOURS else _MINUTE_S if dice < _MINUTES else lasting_s
+    if kind in _LONG and random.random() < _MINUTES:
+        lasting_s = _MINUTE_S
     if kind == "busy" and device == "robot":
         kind = "reset"
     if kind == "busy":

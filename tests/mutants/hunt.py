@@ -1,4 +1,5 @@
-"""Hunt the planted bugs: apply each patch to a copy of the product, and play random worlds until one fails.
+"""Hunt the planted bugs: apply each patch to a copy of the product, and play random worlds until one fails. Those in
+`links/` are hunted with random link faults instead.
 
     python tests/mutants/hunt.py [NAME ...] [--seeds 1..500] [--level direct|wire]
 
@@ -21,10 +22,13 @@ ROOT = Path(__file__).parents[2]
 MUTANTS = Path(__file__).parent
 PRODUCT = ("cellctl", "drivers", "simulators", "recipes")
 
+#: Campaigns of random link faults, and the faults in each.
+LINK_SEEDS, LINK_FAULTS = "1..20", 250
+
 
 def patches() -> dict[str, Path]:
     """All planted bugs by name."""
-    return {path.stem: path for path in sorted(MUTANTS.glob("*.patch"))}
+    return {path.stem: path for path in sorted([*MUTANTS.glob("*.patch"), *(MUTANTS / "links").glob("*.patch")])}
 
 
 @contextmanager
@@ -35,17 +39,27 @@ def mutated(patch: Path) -> Iterator[dict[str, str]]:
         for folder in PRODUCT:
             shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
         subprocess.run(["git", "apply", str(patch)], cwd=copy, check=True)
-        path = os.pathsep.join(str(copy / folder) for folder in (".", "drivers", "simulators"))
+        path = os.pathsep.join([*(str(copy / folder) for folder in (".", "drivers", "simulators")), str(ROOT)])
         yield {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def hunt(patch: Path, seeds: str, level: str) -> tuple[int, str] | None:
-    """The first seed at which a world fails, and what was found; None if none does."""
-    argv = [sys.executable, "-m", "cellctl.cli", "fuzz", "battery-module", "--seeds", seeds, "--level", level]
+    """The first seed at which something fails, and what was found; None if nothing does."""
+    worlds = ["cellctl.cli", "fuzz", "battery-module", "--seeds", seeds, "--level", level]
+    return _hunted(patch, [*worlds, "--first", "--json"])
+
+
+def hunt_on_links(patch: Path, seeds: str = LINK_SEEDS) -> tuple[int, str] | None:
+    """The same with random link faults."""
+    first, _, last = seeds.partition("..")
+    faults = (int(last or first) - int(first) + 1) * LINK_FAULTS
+    return _hunted(patch, ["tests.links.soak", "--seeds", seeds, "--faults", str(faults), "--first", "--json"])
+
+
+def _hunted(patch: Path, argv: list[str]) -> tuple[int, str] | None:
     with mutated(patch) as environment:
-        told = subprocess.run(
-            [*argv, "--first", "--json"], env=environment, cwd=tempfile.gettempdir(), capture_output=True, text=True
-        )
+        command = [sys.executable, "-m", *argv]
+        told = subprocess.run(command, env=environment, cwd=tempfile.gettempdir(), capture_output=True, text=True)
     if not told.stdout:
         raise SystemExit(f"{patch.stem}: {told.stderr}")
     failed = json.loads(told.stdout)["failed"]
@@ -64,9 +78,11 @@ def main() -> int:
         if arguments.names and name not in arguments.names:
             continue
         begun_s = time.monotonic()
-        found = hunt(patch, arguments.seeds, arguments.level)
+        on_links = patch.parent.name == "links"
+        found = hunt_on_links(patch) if on_links else hunt(patch, arguments.seeds, arguments.level)
         missed += found is None
-        where = f"seed {found[0]:>4}  {found[1][:150]}" if found else f"NOT FOUND in {arguments.seeds}"
+        seeds = LINK_SEEDS if on_links else arguments.seeds
+        where = f"seed {found[0]:>4}  {found[1][:150]}" if found else f"NOT FOUND in {seeds}"
         print(f"{name:45} {time.monotonic() - begun_s:5.1f} s  {where}", flush=True)
     return 1 if missed else 0
 

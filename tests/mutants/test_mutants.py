@@ -1,10 +1,10 @@
-"""The planted bugs are there, they still are bugs of this product, and random worlds find them."""
+"""The planted bugs are there, they still are bugs of this product, and random worlds and link faults find them."""
 
 import subprocess
 
 import pytest
 
-from tests.mutants.hunt import ROOT, hunt, patches
+from tests.mutants.hunt import ROOT, hunt, hunt_on_links, patches
 
 #: Found within these few seeds, so that every run of the suite proves that the checks see. `make mutants` hunts all.
 QUICK = {
@@ -12,6 +12,9 @@ QUICK = {
     "pulses-leave-before-the-journal": "2",
     "tokens-begin-anew-after-a-restart": "1",
 }
+
+#: The same of those on links: within the first campaign.
+QUICK_ON_LINKS = ("a-write-without-an-answer-is-sent-again", "checksums-are-not-looked-at")
 
 
 def test_there_are_twenty_at_least() -> None:
@@ -30,3 +33,8 @@ def test_a_patch_applies(name: str) -> None:
 def test_a_planted_bug_is_found(name: str, seeds: str) -> None:
     found = hunt(patches()[name], seeds, "direct")
     assert found is not None, "the checks are blind"
+
+
+@pytest.mark.parametrize("name", QUICK_ON_LINKS)
+def test_a_planted_bug_on_a_link_is_found(name: str) -> None:
+    assert hunt_on_links(patches()[name], "1") is not None, "the checks are blind"
