@@ -112,10 +112,13 @@ class Ask:
 
 class Lines:
     """The text lines of a device: `start` and `end` stand around each line that it sends, `takes` closes each line that
-    it is sent, `greeting` is what it says to a new connection ("": nothing)."""
+    it is sent, `greeting` is what it says to a new connection ("": nothing). With `digits`, each line begins, either
+    way, with its length, itself included, in so many digits; a model knows the lines without them."""
 
-    def __init__(self, *, end: str = "\r\n", start: str = "", takes: str = "\n", greeting: str = "") -> None:
-        self.start, self.end, self.takes, self._greeting = start, end, takes, greeting
+    def __init__(
+        self, *, end: str = "\r\n", start: str = "", takes: str = "\n", greeting: str = "", digits: int = 0
+    ) -> None:
+        self.start, self.end, self.takes, self._greeting, self.digits = start, end, takes, greeting, digits
         self.said_count = 0
         self._said: deque[str] = deque(maxlen=SAID_MAX)
         self.mask: Mask | None = None

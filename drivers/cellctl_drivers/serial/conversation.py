@@ -11,7 +11,8 @@ from functools import partial
 
 from cellctl.driver import Call, DriverError, Link, Outcome, Quality, Sample, Value, Write
 from cellctl_drivers.serial.hearing import Hearing, value_in
-from cellctl_drivers.serial.profile import ANY_LINE, ANYTHING, Line, Profile, Target
+from cellctl_drivers.serial.lines import Line
+from cellctl_drivers.serial.profile import ANY_LINE, ANYTHING, Profile, Talk, Target
 from cellctl_drivers.serial.templates import Match
 from cellctl_drivers.wire.orders import OrderError, RefusalError, SilenceError
 from cellctl_drivers.wire.verify import verify
@@ -39,13 +40,18 @@ class Conversation(ABC):
         """What the device says when it is connected; SilenceError if it says nothing."""
 
     async def _identify(self) -> str:
-        """The device's identity, "" if the profile knows none; WrongDevice, or DriverError if it does not answer."""
+        """The device's identity, "" if the profile knows none, once it is made ready; WrongDevice, or DriverError if it
+        does not answer, or does not let itself be made ready."""
         try:
             identity = await self._named()
             self._hearing.trusted = True
+            for talk in self._profile.prepare:
+                await self._talk(talk, {})
             return identity
         except SilenceError as silence:
             raise DriverError(str(silence)) from silence
+        except (RefusalError, OrderError) as refusal:
+            raise DriverError(f"{self._profile.id} cannot be made ready: {refusal}") from refusal
 
     async def _named(self) -> str:
         if self._profile.identify is None:  # it is there if it answers, whatever it says
@@ -86,7 +92,10 @@ class Conversation(ABC):
         talk = self._profile.commands.get(order.name)
         if talk is None:
             raise OrderError(Outcome.NOT_SENT, f"there is no command {order.name!r}")
-        values = {**order.arguments, "token": order.token}
+        return await self._talk(talk, {**order.arguments, "token": order.token})
+
+    async def _talk(self, talk: Talk, values: Mapping[str, Value]) -> Mapping[str, Value]:
+        """Say it; what the answer holds."""
         texts = [text.fill(values) for text in talk.texts]
         if talk.reply is None:
             for text in texts:

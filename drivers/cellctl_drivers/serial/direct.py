@@ -18,6 +18,9 @@ from cellctl_drivers.wire.orders import RefusalError, SilenceError
 #: So many of the last lines that need no answer may have one all the same, which is heard.
 _TOLD_MAX = 16
 
+#: What is acknowledged may bring the next line at once, so many times in a row.
+_AT_ONCE_MAX = 64
+
 #: What was told last, when the device was silent.
 _SILENCE = object()
 
@@ -80,6 +83,7 @@ class DirectSerial(Conversation):
         """One connection, until it is lost (DriverError)."""
         profile, self._link, self._lines = self._profile, link, self._contact.wire
         self._hearing = Hearing(profile, link)
+        self._hearing.say = self._say
         self._ends = Ends(profile, self._lines, self._hearing)
         # On a line, each silence is followed by one more time-out in which the line is left alone.
         timeout_s = profile.line.timeout_s
@@ -87,6 +91,7 @@ class DirectSerial(Conversation):
         await reached(self._device, self._contact, timeout_s * misses)
         told = _ToldLook(self._ends, self._contact)
         link.up(await self._identify())
+        self._hearing.begin()
         looks: list[Look] = [_QuestionLook(question, self._ends) for question in profile.questions()]
         looks += [told] if profile.hearing else []
         watchdog = None if profile.watchdog is None else (profile.watchdog.every_ns, self._feed)
@@ -102,6 +107,9 @@ class DirectSerial(Conversation):
         """The device did something: it may have answered."""
         if self._heard is not None and not self._heard.done():
             self._heard.set_result(None)
+
+    def _say(self, text: str) -> None:
+        self._lines.ask(text)
 
     def _feed(self) -> None:
         assert self._profile.watchdog is not None
@@ -221,8 +229,16 @@ class _ToldLook:
         """Nobody asks."""
 
     def answer(self, now: int) -> Sequence[Sample]:
-        """The samples of all that was said."""
-        return [sample for text in self._taken() for sample in heard(self._ends.profile, text, now)]
+        """The samples of all that was said, and of what comes because it is answered."""
+        samples: list[Sample] = []
+        for _ in range(_AT_ONCE_MAX):
+            if not (texts := self._taken()):
+                break
+            samples += [sample for text in texts for sample in heard(self._ends.profile, text, now)]
+            for text in texts:
+                self._ends.hearing.acknowledge(text)
+            self._contact.settle()
+        return samples
 
     def _taken(self) -> list[str]:
         lines = self._ends.lines

@@ -7,7 +7,8 @@ is passed over and counted, and never believed.
 import logging
 from dataclasses import dataclass
 
-from cellctl_drivers.wire.orders import SilenceError
+from cellctl.driver import Outcome
+from cellctl_drivers.wire.orders import OrderError, SilenceError
 
 _logger = logging.getLogger(__name__)
 
@@ -19,11 +20,56 @@ _BETWEEN = b" \r\n\0"
 
 
 @dataclass(frozen=True, slots=True)
+class Length:
+    """The number that a line carries of its own length: `size` bytes at `at`, as digits or `binary`, there with the low
+    byte first if `lsb`. With `more` added to it, it counts all that stands between the signs, itself too."""
+
+    at: int
+    size: int
+    binary: bool = False
+    lsb: bool = False
+    more: int = 0
+
+    def whole(self, begun: bytes) -> int | None:
+        """How long the line is that begins like this; None if that cannot be known yet, ValueError if it cannot be."""
+        field = begun[self.at : self.at + self.size]
+        if len(field) < self.size:
+            return None
+        if not self.binary and not field.isdigit():
+            raise ValueError(f"{field.decode('latin-1')!r} is no length")
+        count = int.from_bytes(field, "little" if self.lsb else "big") if self.binary else int(field)
+        whole = count + self.more
+        if not self.at + self.size <= whole <= LINE_BYTES_MAX:
+            raise ValueError(f"{count} is no length of a line")
+        return whole
+
+    def taken_out(self, line: bytes) -> bytes:
+        """The line without its number."""
+        return line[: self.at] + line[self.at + self.size :]
+
+    def put_in(self, line: bytes) -> bytes:
+        """The line with its number; OrderError (not sent) if it has no place for it or is too long."""
+        count = len(line) + self.size - self.more
+        if len(line) < self.at or not 0 <= count < (256 if self.binary else 10) ** self.size:
+            raise OrderError(Outcome.NOT_SENT, f"{line.decode('latin-1')!r} cannot be sent: its length does not fit")
+        if self.binary:
+            number = count.to_bytes(self.size, "little" if self.lsb else "big")
+        else:
+            number = b"%0*d" % (self.size, count)
+        return line[: self.at] + number + line[self.at :]
+
+
+@dataclass(frozen=True, slots=True)
 class Framing:
-    """What stands after each line, and before it ("": nothing)."""
+    """What stands after each line, and before it ("": nothing), and where it says how long it is, if it does."""
 
     end: bytes
     start: bytes = b""
+    length: Length | None = None
+
+    def around(self, line: bytes) -> bytes:
+        """What is sent for a line."""
+        return self.start + (self.length.put_in(line) if self.length else line) + self.end
 
 
 @dataclass(slots=True)

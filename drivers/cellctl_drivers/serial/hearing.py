@@ -1,16 +1,22 @@
 """What a line device says without being asked: events of scanners and buttons, the greeting of a new connection.
 
 The rule kept here: a line is heard when it fits a signal as a whole, and not before the device is known to be the right
-one. Nothing is kept: a line becomes samples at once, or is passed over and counted. A line that broke off is not the
-beginning of a later one.
+one. Nothing is kept: a line becomes samples at once, and is answered after that if it has to be, or it is passed over
+and counted. A line that broke off is not the beginning of a later one.
 """
 
 import re
+from collections import deque
+from collections.abc import Callable
 
 from cellctl.driver import Link, Sample
-from cellctl_drivers.serial.framing import Framer, Strays
+from cellctl_drivers.serial.counting import framer_of
+from cellctl_drivers.serial.framing import Strays
 from cellctl_drivers.serial.profile import Profile
-from cellctl_drivers.wire.orders import SilenceError
+from cellctl_drivers.wire.orders import OrderError, SilenceError
+
+#: So many lines are kept while a device is made ready; it is a matter of few questions.
+_EARLY_MAX = 64
 
 
 class Hearing:
@@ -19,8 +25,10 @@ class Hearing:
     def __init__(self, profile: Profile, link: Link) -> None:
         self._profile, self._link = profile, link
         self.strays = Strays(profile.id)
-        self.framer = Framer(profile.line.framing, self.strays)
+        self.framer = framer_of(profile.line.framing, self.strays)
+        self.say: Callable[[str], None] = lambda text: None  # what answers lines that are heard
         self.trusted = False  # the device is known to be the right one
+        self._early: deque[str] | None = deque(maxlen=_EARLY_MAX)  # what was heard while it is made ready
         self.greeting: str | None = None  # the first line of a device that greets
         self._begun_ns = 0  # when the last bytes of a line came that has begun
 
@@ -50,9 +58,23 @@ class Hearing:
         samples = heard(self._profile, text, self._link.now())
         if samples and not self.trusted:
             self.strays.line(text)
+        elif samples and self._early is not None:
+            self._early.append(text)
         elif samples:
             self._link.put(samples)
+            self.acknowledge(text)
         return bool(samples)
+
+    def begin(self) -> None:
+        """The device is made ready: from now on all is told, first what was heard meanwhile."""
+        early, self._early = self._early or (), None
+        for text in early:
+            self.hear(text)
+
+    def acknowledge(self, text: str) -> None:
+        """Say what this line is to be answered with, now that it is told."""
+        for answer in answers_to(self._profile, text):
+            self.say(answer)
 
     def _next(self, received: bytearray) -> str | None:
         try:
@@ -69,6 +91,21 @@ def heard(profile: Profile, text: str, now: int) -> list[Sample]:
         if match := target.hear.fullmatch(text):
             samples.append(target.reading.sample(value_in(match), now))
     return samples
+
+
+def answers_to(profile: Profile, text: str) -> list[str]:
+    """What is said to a line that is heard: the same to all of its signals only once."""
+    answers: dict[str, None] = {}
+    for target in profile.hearing:
+        assert target.hear is not None
+        if target.answer is not None and (match := target.hear.fullmatch(text)):
+            try:
+                answer = target.answer.fill({name: found or "" for name, found in match.groupdict().items()})
+                profile.line.request(answer)
+            except OrderError:  # it would hold what cannot be sent: the device is not told that it was understood
+                continue
+            answers[answer] = None
+    return list(answers)
 
 
 def value_in(match: re.Match[str]) -> str:

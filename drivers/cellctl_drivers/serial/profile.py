@@ -2,24 +2,25 @@
 
 The rule kept here: all texts, patterns and settings are parsed and checked at once, without pyserial and without I/O.
 
-The profile language: ``line: {start, end, timeout, min_pause, error, errors, ack}``, where `start` and `end` are the
-signs around each line (in what is sent: `send_start` and `send_end`, if they differ), `error` is the pattern of a line
+The profile language: ``line:`` says what stands around each line (see `lines`); its `error` is the pattern of a line
 that says no (its group ``code`` is looked up in `errors`) and `ack` the pattern of the answer to every ``write:``
 (none: a write has no answer). A signal has ``read:`` with an optional ``reply:`` pattern, whose group ``value`` is the
 value (none: the whole line), and ``write:`` with ``{value}``. A command has ``ask:`` with an optional ``reply:``, whose
 groups are its results, and ``within:`` if its answer takes longer than `timeout`; or ``send:``, a line or a list of
-them, which has no answer. An answer of several ``lines:`` is put together before its pattern is applied. A signal may
-``hear:`` a pattern in what the device says by itself, and ``identify:`` without ``ask`` expects the greeting of a new
-connection. Where ``silence: is a state``, or a signal says what ``silence: {means:}``, up to ``silent_max`` questions
-in a row may stay without an answer. No value that is sent may hold one of the ``reserved:`` characters.
+them, which has no answer. ``prepare:`` is a list of such talks, for each connect. An answer of several ``lines:`` is
+put together before its pattern is applied. A signal may ``hear:`` a pattern in what the device says by itself, and give
+it an ``answer:``, and ``identify:`` without ``ask`` expects the greeting of a new connection. Where ``silence: is a
+state``, or a signal says what ``silence: {means:}``, up to ``silent_max`` questions in a row may stay without an
+answer. No value that is sent may hold one of the ``reserved:`` characters.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 
 from cellctl.driver import AddressError, Command, Device, Point, Value
-from cellctl_drivers.serial.framing import Framing
+from cellctl_drivers.serial.lines import parse_line
 from cellctl_drivers.serial.templates import Reply, Template, parse_reply, parse_template
 from cellctl_drivers.wire.endpoint import Endpoint, Tcp, parse_tcp, parse_tty, scheme_of
 from cellctl_drivers.wire.expectation import Expectation
@@ -39,24 +40,9 @@ ANY_LINE = (".*", ANYTHING.pattern)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """What stands around lines that come and go, how long an answer may take, and what one that says no looks like."""
-
-    framing: Framing
-    said: Framing
-    timeout_s: float
-    error: re.Pattern[str] | None
-    errors: Mapping[str, str] = field(default_factory=dict)
-
-    def request(self, text: str) -> bytes:
-        """What is sent for a line."""
-        return self.said.start + text.encode("latin-1", "replace") + self.said.end
-
-
-@dataclass(frozen=True, slots=True)
 class Target:
-    """One point: the question and the pattern of its answer, what writes it, the pattern of what tells it unasked, and
-    its value while the device is silent."""
+    """One point: the question and the pattern of its answer, what writes it, the pattern of what tells it unasked with
+    what is said to it then, and its value while the device is silent."""
 
     reading: Reading
     read: str | None
@@ -65,6 +51,7 @@ class Target:
     ack: re.Pattern[str] | None
     lines: int = 1
     hear: re.Pattern[str] | None = None
+    answer: Template | None = None
     silence: Value | None = None
 
 
@@ -80,7 +67,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """One command: the lines that are sent, and the answer to wait for (None: there is none)."""
+    """What is said for a command, or at each connect: lines, and the answer to wait for (None: there is none)."""
 
     texts: Sequence[Template]
     reply: Reply | None
@@ -104,12 +91,13 @@ class Profile:
         settings = Section(device.settings, ("line",))
         self.id = device.id
         self.endpoint = _endpoint(device.address)
-        self.line = _line(settings)
+        self.line = parse_line(settings)
         self.min_pause_s = settings.duration("min_pause", "0 ms") / 1e9
         ack = settings.pattern("ack")
         self._reserved = settings.text("reserved", "")
         silence = settings.choice("silence", "is a fault", ("is a fault", "is a state"))
         silent_max = settings.integer("silent_max", _SILENT_MAX, (1, 1000))
+        prepare = settings.take("prepare") or []
         settings.close()
         self.targets = {name: _target(point, ack, self._reserved) for name, point in device.points.items()}
         #: Whether a device that does not answer tells something by it.
@@ -119,8 +107,10 @@ class Profile:
         self.silences_max = silent_max if self.may_be_silent else usual_max
         self.hearing = [target for target in self.targets.values() if target.hear is not None]
         self.commands = {name: self._command(command) for name, command in device.commands.items()}
+        self.prepare = self._preparing(prepare, settings)
         self.identify = _identify(device.identify)
         self.watchdog = _watchdog(device.watchdog)
+        self._check()
 
     @property
     def greets(self) -> bool:
@@ -142,11 +132,26 @@ class Profile:
         return list(questions.values())
 
     def _command(self, command: Command) -> Talk:
-        options = Section(command.options, ("commands", command.name))
+        return self._talk(Section(command.options, ("commands", command.name)))
+
+    def _preparing(self, told: object, settings: Section) -> list[Talk]:
+        """What is said at each connect, once the device is identified."""
+        listed = told if isinstance(told, list | tuple) else [told]
+        talks = []
+        for number, each in enumerate(listed):
+            where = (*settings.at("prepare"), number) if isinstance(told, list | tuple) else settings.at("prepare")
+            if not isinstance(each, Mapping):
+                raise AddressError("write {ask: LINE, reply: PATTERN}, or {send: LINE}", where)
+            talks.append(self._talk(Section(each, where)))
+            if any(text.names for text in talks[-1].texts):
+                raise AddressError("nobody is there who could fill this in", where)
+        return talks
+
+    def _talk(self, options: Section) -> Talk:
         asks = "ask" in options
         key = "ask" if asks else "send"
         if asks == ("send" in options):
-            raise AddressError("a command has either `ask` (with an answer) or `send` (without)", options.at("ask"))
+            raise AddressError("either `ask` (with an answer) or `send` (without)", options.at("ask"))
         told = options.take(key)
         lines_told = told if isinstance(told, list) and told and not asks else [options.text(key)]
         texts = [parse_template(str(line), options.at(key), reserved=self._reserved) for line in lines_told]
@@ -156,36 +161,28 @@ class Profile:
         options.close()
         return Talk(texts, pattern, within_s, lines)
 
+    def _check(self) -> None:
+        """AddressError for what cannot be sent, whatever it is filled with."""
+        asked: list[tuple[str, Where]]
+        asked = [(target.read, ("signals", name, "read")) for name, target in self.targets.items() if target.read]
+        asked += [(self.identify[0], ("identify", "ask"))] if self.identify and self.identify[0] else []
+        asked += [(self.watchdog.ask, ("watchdog", "ask"))] if self.watchdog else []
+        for text, where in asked:
+            self.line.check(text, where)
+        for number, talk in enumerate(self.prepare):
+            for line in talk.texts:
+                self.line.check(line.text.format(), ("line", "prepare", number))
+        writes = ((target.write, ("signals", name, "write")) for name, target in self.targets.items())
+        answers = ((target.answer, ("signals", name, "answer")) for name, target in self.targets.items())
+        for template, where in chain(writes, answers):
+            if template is not None and (not template.text or not template.text.isprintable()):
+                raise AddressError(f"{template.text!r} is not one line of printable characters", where)
+
 
 def _endpoint(address: str) -> Endpoint:
     endpoint, query = parse_tty(address, baud=_BAUD) if scheme_of(address, _SCHEMES) == "serial" else parse_tcp(address)
     query.close()
     return endpoint
-
-
-def _line(settings: Section) -> Line:
-    framing = Framing(_sign(settings, "end", "\n"), _sign(settings, "start", ""))
-    said = Framing(
-        _sign(settings, "send_end", framing.end.decode("latin-1")),
-        _sign(settings, "send_start", framing.start.decode("latin-1")),
-    )
-    errors = settings.take("errors") or {}
-    if not framing.end:
-        raise AddressError("a line needs an end", settings.at("end"))
-    if not isinstance(errors, Mapping):
-        raise AddressError("`errors` gives a text for each code", settings.at("errors"))
-    timeout_s = settings.duration("timeout", "1 s") / 1e9
-    texts = {str(code): str(text) for code, text in errors.items()}
-    return Line(framing, said, timeout_s, settings.pattern("error"), texts)
-
-
-def _sign(settings: Section, key: str, default: str) -> bytes:
-    """What stands before or after a line."""
-    text = settings.text(key, default)
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        raise AddressError(f"{text!r} is more than bytes can hold", settings.at(key)) from None
 
 
 def _target(point: Point, ack: re.Pattern[str] | None, reserved: str) -> Target:
@@ -194,6 +191,7 @@ def _target(point: Point, ack: re.Pattern[str] | None, reserved: str) -> Target:
     ack = options.pattern("ack") or ack
     equals = options.text("equals") if "equals" in options else None
     lines = options.integer("lines", 1, (1, _LINES_MAX))
+    answer = _answer(options, hear)
     silence = _meant(options, point.signal.type)
     options.close()
     for key, pattern in (("reply", reply), ("hear", hear)):
@@ -204,9 +202,16 @@ def _target(point: Point, ack: re.Pattern[str] | None, reserved: str) -> Target:
     write = None
     if point.write:
         write = parse_template(point.write, options.at("write"), only=("value",), reserved=reserved)
-    for key in ("read", "write"):
-        _check_line(getattr(point, key) or "x", options.at(key))
-    return Target(Reading(point, equals), point.read, reply or ANYTHING, write, ack, lines, hear, silence)
+    return Target(Reading(point, equals), point.read, reply or ANYTHING, write, ack, lines, hear, answer, silence)
+
+
+def _answer(options: Section, hear: re.Pattern[str] | None) -> Template | None:
+    """What is said to a line that is heard; it may hold groups of the line."""
+    if "answer" not in options:
+        return None
+    if hear is None:
+        raise AddressError("only what is heard is answered: `hear` is missing", options.at("answer"))
+    return parse_template(options.text("answer"), options.at("answer"), only=tuple(hear.groupindex))
 
 
 def _meant(options: Section, kind: str) -> Value | None:
@@ -234,7 +239,6 @@ def _identify(identify: Mapping[str, object] | None) -> tuple[str, Expectation] 
     ask = section.text("ask", "")
     expectation = Expectation(section)
     section.close()
-    _check_line(ask or "x", section.at("ask"))
     return ask, expectation
 
 
@@ -246,12 +250,6 @@ def _watchdog(watchdog: Mapping[str, object] | None) -> Watchdog | None:
     reply = compiled(section.text("reply", ".*"), section.at("reply"))
     every_ns = section.duration("every", "1 s")
     section.close()
-    _check_line(ask, section.at("ask"))
     if every_ns == 0:
         raise AddressError("a watchdog needs a period", section.at("every"))
     return Watchdog(ask, reply, every_ns)
-
-
-def _check_line(text: str, where: Where) -> None:
-    if not text or not text.isprintable():
-        raise AddressError(f"{text!r} is not one line of printable characters", where)

@@ -26,10 +26,12 @@ class Session(Conversation):
         self._profile, self._link = profile, link
         self._hearing, self._exchange = hearing, exchange
         exchange.silences_max = profile.silences_max
+        hearing.say = lambda text: exchange.say(profile.line.request(text))
 
     async def run(self) -> None:
         """Identify the device, then read and perform orders until the connection is lost (DriverError)."""
         self._link.up(await self._identify())
+        self._hearing.begin()
         jobs = [Job(question.every_ns, self._reader(question)) for question in self._profile.questions()]
         if (watchdog := self._profile.watchdog) is not None:
             jobs.insert(0, Job(watchdog.every_ns, partial(self._feed, watchdog), urgent=True))

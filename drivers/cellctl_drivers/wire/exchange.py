@@ -78,6 +78,11 @@ class Exchange(Place):
         self._line.told()
         self._line.end()
 
+    def say(self, data: bytes) -> None:
+        """Send at once what answers the device, whoever has the turn."""
+        self._sending().write(data)
+        self._line.told()
+
     def urge(self, urgency: Urgency) -> None:
         """So urgent is what waits to be sent, and what is sent from now on."""
         self._line.urge(self, urgency)

@@ -32,8 +32,11 @@ class LineSession:
         if len(self._buffer) > LINE_BYTES_MAX:
             self._buffer = b""
         for line in lines:
+            text = self._taken(line.rstrip(b"\r").decode("ascii", "replace"))
+            if text is None:
+                continue
             self._settle()
-            self._asks.append(self._wire.ask(line.rstrip(b"\r").decode("ascii", "replace")))
+            self._asks.append(self._wire.ask(text))
             self._settle()
             self.refresh()
 
@@ -50,5 +53,14 @@ class LineSession:
     def close(self) -> None:
         """Nothing is left to be done."""
 
+    def _taken(self, line: str) -> str | None:
+        """The line without its length; None if it has another length than it says."""
+        digits = self._wire.digits
+        if digits and line[:digits] != f"{len(line):0{digits}d}":
+            return None
+        return line[digits:]
+
     def _send(self, text: str) -> None:
-        self._write((self._wire.start + text + self._wire.end).encode("ascii"))
+        digits = self._wire.digits
+        length = f"{len(text) + digits:0{digits}d}" if digits else ""
+        self._write((self._wire.start + length + text + self._wire.end).encode("ascii"))
