@@ -226,6 +226,26 @@ async def test_a_mecademic_arm(bought) -> None:  # type: ignore[no-untyped-def]
         await arm.reads(activated=False)
 
 
+async def test_a_tightening_controller(bought) -> None:  # type: ignore[no-untyped-def]
+    async with bought("atlas-copco.open-protocol", speed=5.0) as controller:
+        assert controller.link.ups[0].startswith("0002")
+        for number, torque in enumerate((4.97, 6.0, 5.01), 1):
+            controller.set("torque", torque)
+            controller.set("trigger", True)
+            await until(lambda number=number: controller.truth("tightened") == number, 8)
+            controller.set("trigger", False)
+        await controller.reads(id=3, torque=5.01, ok=True, torque_status=1)
+        told = [sample.value for sample in controller.link.samples if sample.signal == "dev.id"]
+        assert told == [1, 2, 3], "each came when the last was acknowledged"
+        await controller.call("select_pset", pset=3)
+        assert await controller.fails("select_pset", pset=9) == (
+            Outcome.REFUSED,
+            "there is no such parameter set (0004001000000000001802)",
+        )
+        await controller.call("disable_tool")
+        assert controller.truth("enabled") is False
+
+
 @pytest.mark.parametrize(
     ("name", "signal", "line", "reason"),
     [

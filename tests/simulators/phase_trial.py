@@ -5,7 +5,7 @@ The rule kept here: everything between the phase and the model is what a cell ha
 
 import asyncio
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cellctl.core.signal import Value
@@ -32,13 +32,23 @@ async def work(c):
 '''
 
 
+#: What happens to the device, and how long after the last of it.
+Happenings = Sequence[tuple[str, Mapping[str, Value]]]
+
+
 def trial(
-    folder: Path, profile: str, at: str, body: str, inputs: Mapping[str, Value] = {}, settings: str = ""
+    folder: Path,
+    profile: str,
+    at: str,
+    body: str,
+    inputs: Mapping[str, Value] = {},
+    settings: str = "",
+    happens: Happenings = (),
 ) -> tuple[dict[str, Value], Mapping[str, Value]]:
     """Let the phase `body` work the device `c.dev`: what it recorded, and the outputs of the device's model.
 
-    `inputs` of the model are set before; `settings` are laid over those of the profile. The phase must come to its end
-    within a minute. It is worked a second time, without a wire, and must record the same.
+    `inputs` of the model are set before, and later as it `happens`; `settings` are laid over those of the profile. The
+    phase must come to its end within a minute. It is worked a second time, without a wire, and must record the same.
     """
     for name, text in {
         "cell.yaml": CELL.format(profile=profile, at=at, settings=settings),
@@ -49,21 +59,23 @@ def trial(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        told, outputs = runner.run(_played(folder, "wire", inputs))
-        assert runner.run(_played(folder, "direct", inputs))[0] == told
+        told, outputs = runner.run(_played(folder, "wire", [("0 s", inputs), *happens]))
+        assert runner.run(_played(folder, "direct", [("0 s", inputs), *happens]))[0] == told
     return told, outputs
 
 
-async def _played(
-    folder: Path, level: Level, inputs: Mapping[str, Value]
-) -> tuple[dict[str, Value], Mapping[str, Value]]:
+async def _played(folder: Path, level: Level, happens: Happenings) -> tuple[dict[str, Value], Mapping[str, Value]]:
     state = folder / level
     state.mkdir()
     async with on_bench(Setup(cell_model(folder / "cell"), state, level)) as cell:
-        for name, value in inputs.items():
+        for name, value in happens[0][1].items():
             cell.world.set(f"dev.{name}", value)
         await cell.clock.advance("2 s")  # so that all of them are read
         job = await cell.produce("trial", 1)
+        for after, inputs in happens[1:]:
+            await cell.clock.advance(after)
+            for name, value in inputs.items():
+                cell.world.set(f"dev.{name}", value)
         await cell.clock.until(job.done, limit="1 min")
         await cell.clock.advance("100 ms")
         cell.bench.flush()
