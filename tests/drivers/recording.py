@@ -74,9 +74,16 @@ class RecordingLink:
 
     def call(self, name: str, token: int = 0, within_s: float = 2.0, **arguments: Value) -> int:
         """Order a command; the id to wait for."""
+        return self._call(name, CommandClass.PULSE, token, within_s, arguments)
+
+    def stop(self, name: str) -> int:
+        """Order a command that stops; the id to wait for."""
+        return self._call(name, CommandClass.STOP, 0, 2.0, {})
+
+    def _call(self, name: str, kind: CommandClass, token: int, within_s: float, arguments: Mapping[str, Value]) -> int:
         number = next(self._ids)
         deadline = self.now() + int(within_s * 1e9)
-        self._orders.put_nowait(Call(number, self.device, name, deadline, arguments, token, CommandClass.PULSE))
+        self._orders.put_nowait(Call(number, self.device, name, deadline, arguments, token, kind))
         return number
 
     async def answer(self, number: int) -> Answer:

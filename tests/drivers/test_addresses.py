@@ -70,7 +70,7 @@ MODBUS = [
     ("", row(read="holding 2 int16 3"), ("signals", "a", "read"), "no number"),
     ("", row(read="holding 2 text 500"), ("signals", "a", "read"), "240"),
     ("", row(write="input 2 int16"), ("signals", "a", "write"), "only be read"),
-    ("", row(write="holding 2 bit 3"), ("signals", "a", "write"), "single bits"),
+    ("", row(write="holding 2 bit 3"), ("signals", "a", "write"), "a part of a place"),
     ("", row(read="holding 2 int16", scal=2), ("signals", "a", "scal"), "not known"),
     ("", row(read="holding 2 int16", equals=2), ("signals", "a", "equals"), "bool"),
     ("", row(read="holding 2 int16", scale=0), ("signals", "a", "scale"), "scale of 0"),

@@ -48,7 +48,8 @@ def test_every_block_is_legal(wanted: list[Item], most: int, gap: int, holes: li
         asked = {at for item, _ in block.items for at in range(item.row.start, item.row.start + item.row.count)}
         passed = {at for at in range(block.start, block.start + block.count) if at not in asked}
         assert not any(hole.table is block.table and hole.first <= at <= hole.last for hole in holes for at in passed)
-        assert len(block.items) == 1 or not any(item.alone for item, _ in block.items)
+        one_place = len({(item.row.start, item.row.count) for item, _ in block.items}) == 1
+        assert one_place or not any(item.alone for item, _ in block.items)
         assert 1 <= block.count <= (BITS_MAX if block.table.bits else most)
         reached = block.start
         for item, _ in block.items:
@@ -89,6 +90,13 @@ def test_what_is_read_alone_is() -> None:
     wanted = [Item(f"p{start}", parse_row(f"input {start} float32", WHERE), 1, start == 2) for start in (0, 1, 2, 4)]
     spans = [(block.start, block.count) for block in plan(wanted, Limits(80, 16))]
     assert spans == [(0, 3), (2, 2), (4, 2)]
+
+
+def test_what_is_read_alone_from_one_place_is_read_once() -> None:
+    rows = ["input 4 word 0 of 3", "input 4 word 2 of 3", "input 5 uint16", "input 7 uint16"]
+    wanted = [Item(f"p{at}", parse_row(row, WHERE), 1, at < 3) for at, row in enumerate(rows)]
+    spans = [(block.start, block.count, len(block.items)) for block in plan(wanted, Limits(80, 16))]
+    assert spans == [(4, 3, 2), (5, 1, 1), (7, 1, 1)]
 
 
 def test_nothing_to_read_is_no_block() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
-from cellctl.driver import Call, DriverError, Link, Outcome, Sample, Value, Write
+from cellctl.driver import Call, CommandClass, DriverError, Link, Outcome, Sample, Value, Write
 from cellctl_drivers.modbus.profile import Profile, Watchdog
 from cellctl_drivers.modbus.rows import Row
 from cellctl_drivers.modbus.steps import Pause, Step, Steps
@@ -29,6 +29,7 @@ class Conversation(ABC):
 
     _profile: Profile
     _link: Link
+    _held: dict[str, tuple[Row, bytes]]  # what is on and is renewed: by the name of its point
     _beat = 0
 
     @abstractmethod
@@ -76,14 +77,21 @@ class Conversation(ABC):
         if target.eeprom and target.reading.confirms(order.value, sample := await self._refresh(target)):
             return {} if sample.value is None else {"read_back": sample.value}
         data = row.encoded(raw)
+        self._held.pop(order.name, None)
         await self._patiently(lambda: self._write(row, data))
-        return await verify(target.reading, order.value, partial(self._refresh, target))
+        result = await verify(target.reading, order.value, partial(self._refresh, target))
+        if target.renew_ns and order.value:
+            self._held[order.name] = row, data
+        return result
 
     async def call(self, order: Call) -> Mapping[str, Value]:
-        """Send a command."""
+        """Send a command. One that stops, or writes what is held, ends that it is held."""
         steps = self._profile.commands.get(order.name)
         if steps is None:
             raise OrderError(Outcome.NOT_SENT, f"there is no command {order.name!r}")
+        written = {str(step.row) for step in steps if isinstance(step, Step)}
+        stops = order.command_class is CommandClass.STOP
+        self._held = {name: held for name, held in self._held.items() if not stops and str(held[0]) not in written}
         await self._take(steps, lambda value: filled(value, order))
         return {}
 
@@ -102,6 +110,14 @@ class Conversation(ABC):
                 text = f"only a part was done; then, at {step.row}: {refusal}"
                 raise OrderError(Outcome.UNKNOWN, text) from refusal
             begun = True
+
+    def _refused(self, name: str, refusal: RefusalError) -> None:
+        """What is held could not be renewed: a device that is only busy is told the next time."""
+        if not isinstance(refusal, BusyError):
+            del self._held[name]
+            reading = self._profile.targets[name].reading
+            self._link.put([reading.bad(f"it is held no longer: {refusal}", self._link.now())])
+            self._forget()
 
     def _sign(self, watchdog: Watchdog) -> bytes:
         """The next sign of life, as the watchdog of the device takes it."""

@@ -2,7 +2,7 @@
 
 The rule kept here: pure. Points of the same table and period are covered by blocks that are no longer than the device
 allows and span no gap wider than the profile allows, and no hole; a point is never divided, and one that is to be
-read alone is.
+read alone is, or with those of the very same place.
 """
 
 from collections.abc import Iterable, Sequence
@@ -106,8 +106,8 @@ def together(blocks: Sequence[B], at_once: int) -> list[Sequence[B]]:
 def _joins(run: list[Item], end: int, item: Item, limits: Limits) -> bool:
     """Whether the request that covers `run`, up to but not at `end`, may cover `item` too."""
     row, start = item.row, run[0].row.start
-    if item.alone or run[0].alone:
-        return False
+    if item.alone or any(each.alone for each in run):
+        return (row.start, row.count) == (start, run[0].row.count)  # the same request answers both
     fits = max(end, row.start + row.count) - start <= limits.longest(row.table)
     return fits and (row.start <= end or limits.passable(row.table, end, row.start))
 

@@ -1,10 +1,11 @@
 """One block that is read again and again: what changed is told, the rest only confirmed.
 
 The rule kept here: a confirmation always means the values last told, so whoever tells another one of them has the block
-forget. Everything is told again once a second, so that whoever keeps times keeps true ones.
+forget. Everything is told again once a second, so that whoever keeps times keeps true ones. What follows a point is
+read and told before the point itself: whoever sees that there is something new finds it there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from struct import Struct
 
 from cellctl.driver import Link, Value
@@ -17,13 +18,22 @@ REPEAT_NS = 1_000_000_000
 
 
 class Polled:
-    """A block on one connection; `targets` by name; `only`: it is all that is read of the device.
+    """A block on one connection; `targets` by name, `after` gives the blocks that are read after a point; `only`: it is
+    all that is read of the device.
 
     An answer is compared as what it came as, registers or bytes of bits, and only the points of those that changed are
     decoded: most of what is read stays as it was.
     """
 
-    def __init__(self, block: Block, targets: Mapping[str, Target], link: Link, *, only: bool = False) -> None:
+    def __init__(
+        self,
+        block: Block,
+        targets: Mapping[str, Target],
+        link: Link,
+        after: Callable[[str], Sequence[Block]] = lambda name: (),
+        *,
+        only: bool = False,
+    ) -> None:
         self.request = requests.read(block.table, block.start, block.count)
         self.every_ns = block.every_ns
         self._link = link
@@ -34,7 +44,20 @@ class Polled:
         self._pieces = Struct(f">{(block.count + 7) // 8}B" if block.table.bits else f">{block.count}H")
         self._of_piece = _of_pieces(block)
         self._repeat_ns = 0
+        self._followers = [
+            (item.row.decode, at, [Polled(each, targets, link) for each in following])
+            for item, at in block.items
+            if (following := after(item.name))
+        ]
+        self.leads = bool(self._followers)
+        self.owed = b""  # an answer that is told when what follows it was read
+        self._is_first = True
         self.forget()
+
+    def followers(self, data: bytes) -> "list[Polled]":
+        """What is read before this answer is told: what follows a point in it that is not 0, or everything if it is the
+        first answer of the connection."""
+        return [each for decode, at, after in self._followers if self._is_first or decode(data, at) for each in after]
 
     def forget(self) -> None:
         """Tell everything with the next answer."""
@@ -44,6 +67,7 @@ class Polled:
 
     def take(self, data: bytes) -> None:
         """The device answered with `data`."""
+        self._is_first = False
         now = self._link.now()
         if now >= self._repeat_ns:
             self._repeat_ns = now + REPEAT_NS

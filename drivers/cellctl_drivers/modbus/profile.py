@@ -64,14 +64,18 @@ class Profile:
         self.prepare = self._steps(settings.take("prepare"), settings.at("prepare")) if "prepare" in settings else ()
         settings.close()
 
-    def blocks(self) -> list[Block]:
-        """The read requests that cover all points."""
+    def blocks(self, after: str = "") -> list[Block]:
+        """The read requests that cover all points, or those that are read after the point of this name."""
         items = [
-            Item(name, target.read, target.reading.point.every_ns, target.alone)
+            Item(name, target.read, target.reading.point.every_ns if not after else 0, target.alone)
             for name, target in self.targets.items()
-            if target.read is not None
+            if target.read is not None and target.after == after
         ]
         return plan(items, self.limits)
+
+    def renewals(self) -> list[tuple[str, int]]:
+        """The points that are written again and again while they are on, and how often."""
+        return [(name, target.renew_ns) for name, target in self.targets.items() if target.renew_ns]
 
     def _command(self, command: Command) -> Steps:
         options = Section(command.options, ("commands", command.name))

@@ -1,4 +1,4 @@
-"""The rows of a Modbus profile: ``holding 128 uint16``, ``coil 12``, ``input 2000 bits 14..15``.
+"""The rows of a Modbus profile: ``holding 128 uint16``, ``coil 12``, ``input 20 bits 14..15``, ``input 9 word 2 of 4``.
 
 The rule kept here: addresses are those on the wire, from 0; a row says all that is needed to decode it.
 """
@@ -46,9 +46,10 @@ _NUMBERS = {
     "float64": "d",
 }
 _ROW = re.compile(
-    r"\s*(?P<table>\w+)\s+(?P<start>\w+)(?:\s+(?P<type>\w+)(?:\s+(?P<a>\d+)(?:\s*\.\.\s*(?P<b>\d+))?)?)?\s*\Z"
+    r"\s*(?P<table>\w+)\s+(?P<start>\w+)(?:\s+(?P<type>\w+)(?:\s+(?P<a>\d+)(?:\s*(?:\.\.|of)\s*(?P<b>\d+))?)?)?\s*\Z"
 )
 _MASKS = re.compile(r"\s*holding\s+(?P<set>\w+)\s*/\s*(?P<clear>\w+)\s+bit\s+(?P<bit>\d+)\s*\Z")
+_WORDS_MAX = 125
 _FORM = "holding|input ADDRESS TYPE, or coil|discrete ADDRESS"
 
 Decode = Callable[[bytes, int], Value]
@@ -126,7 +127,7 @@ def check_writable(row: Row, where: Where) -> None:
     if not row.table.writable:
         raise AddressError(f"{row.table.name.lower()}s can only be read", where)
     if row.encode is None:
-        raise AddressError("single bits of a register cannot be written without changing the others", where)
+        raise AddressError("a part of a place cannot be written without changing the rest of it", where)
 
 
 def _bit_row(table: Table, start: int, match: re.Match[str], where: Where) -> Row:
@@ -137,7 +138,7 @@ def _bit_row(table: Table, start: int, match: re.Match[str], where: Where) -> Ro
 
 def _register_row(table: Table, start: int, match: re.Match[str], where: Where, lsw: bool) -> Row:
     kind, a, b = match["type"], match["a"], match["b"]
-    kinds = (*_NUMBERS, "bit", "bits", "text")
+    kinds = (*_NUMBERS, "bit", "bits", "text", "word")
     if kind is None:
         raise AddressError(f"a register needs a type: {match['table']} {start} uint16, for example", where)
     if kind not in kinds:
@@ -147,11 +148,15 @@ def _register_row(table: Table, start: int, match: re.Match[str], where: Where, 
             raise AddressError(f"{kind} takes no number behind it", where)
         words = struct.calcsize(_NUMBERS[kind]) // 2
         return Row(table, start, words, *_number(_NUMBERS[kind], lsw))
-    if a is None or (kind == "bits") != (b is not None):
-        raise AddressError("write `bit 3`, `bits 4..7` or `text 16`", where)
+    if a is None or (kind in ("bits", "word")) != (b is not None) or (kind == "word") != (" of " in match[0]):
+        raise AddressError("write `bit 3`, `bits 4..7`, `text 16` or `word 2 of 9`", where)
     if kind == "text":
         return Row(table, start, (int(a) + 1) // 2, *_text(int(a), where))
     low, high = int(a), int(b or a)
+    if kind == "word":
+        if not low < high <= _WORDS_MAX:
+            raise AddressError(f"word {low} of {high}: words count from 0, and one request has 125 at most", where)
+        return Row(table, start, high, _word(low), None)
     if not low <= high <= 15:
         raise AddressError(f"bits {low}..{high}: a register has the bits 0 to 15, the lower one first", where)
     return Row(table, start, 1, _some_bits(low, high), None)
@@ -220,6 +225,13 @@ def _text(length: int, where: Where) -> tuple[Decode, Encode]:
         return data.ljust(size, b"\0")
 
     return decode, encode
+
+
+def _word(index: int) -> Decode:
+    def decode(data: bytes, offset: int) -> Value:
+        return int.from_bytes(data[offset + 2 * index : offset + 2 * index + 2], "big")
+
+    return decode
 
 
 def _some_bits(low: int, high: int) -> Decode:

@@ -13,7 +13,7 @@ from cellctl_drivers.modbus.conversation import Conversation
 from cellctl_drivers.modbus.plan import together
 from cellctl_drivers.modbus.polling import Polled
 from cellctl_drivers.modbus.profile import Profile, Watchdog
-from cellctl_drivers.modbus.requests import Framing, Reply, Request, RtuFraming, TcpFraming
+from cellctl_drivers.modbus.requests import Framing, Request, RtuFraming, TcpFraming
 from cellctl_drivers.modbus.rows import Row
 from cellctl_drivers.wire.exchange import Exchange
 from cellctl_drivers.wire.orders import BusyError, OrderError, RefusalError, SilenceError
@@ -28,8 +28,9 @@ class Session(Conversation):
         self._link = link
         self._exchange = exchange
         self._framing: Framing = RtuFraming(profile.unit) if profile.rtu else TcpFraming(profile.unit)
+        self._held = {}
         blocks = profile.blocks()
-        self._blocks = [Polled(block, profile.targets, link, only=len(blocks) == 1) for block in blocks]
+        self._blocks = [Polled(block, profile.targets, link, profile.blocks, only=len(blocks) == 1) for block in blocks]
 
     async def run(self) -> None:
         """Identify the device, then read and perform orders until the connection is lost (DriverError)."""
@@ -41,6 +42,8 @@ class Session(Conversation):
         jobs = [self._reading(group) for group in together(self._blocks, self._profile.pipeline)]
         if (watchdog := self._profile.watchdog) is not None:
             jobs.insert(0, Job(watchdog.every_ns, partial(self._feed, watchdog), urgent=True))
+        for name, every_ns in self._profile.renewals():
+            jobs.append(Job(every_ns, partial(self._renew, name), urgent=True))
         await Rounds(self._link, jobs, self, self._exchange.lost, urge=self._exchange.urge).run()
 
     def _reading(self, group: Sequence[Polled]) -> Job:
@@ -70,11 +73,12 @@ class Session(Conversation):
 
     async def _poll(self, block: Polled) -> None:
         try:
-            self._taken(block, await self._ask(block.request))
+            await self._tell(block, block.owed or await self._ask(block.request))
         except (RefusalError, OrderError) as refusal:
-            self._taken(block, refusal)
+            self._spoil(block, refusal)
         except SilenceError as silence:
-            block.miss(str(silence))
+            if not block.owed:
+                block.miss(str(silence))
             raise
 
     async def _poll_together(self, framing: TcpFraming, group: Sequence[Polled]) -> None:
@@ -86,13 +90,38 @@ class Session(Conversation):
                 block.miss(str(silence))
             raise
         for block, reply in zip(group, replies, strict=True):
-            self._taken(block, reply)
+            if isinstance(reply, bytes):
+                await self._tell(block, reply)
+            else:
+                self._spoil(block, reply)
 
-    def _taken(self, block: Polled, reply: Reply) -> None:
-        if isinstance(reply, bytes):
-            block.take(reply)
-        elif not (isinstance(reply, BusyError) and self._profile.busy_s):  # else it is as it was, until that is too old
-            block.refuse(str(reply))
+    async def _tell(self, block: Polled, data: bytes) -> None:
+        """Tell an answer, once what follows a point in it was read."""
+        if block.leads:
+            block.owed = data
+            for follower in block.followers(data):
+                await self._follow(follower)
+            block.owed = b""
+        block.take(data)
+
+    def _spoil(self, block: Polled, reason: RefusalError | OrderError) -> None:
+        if not (isinstance(reason, BusyError) and self._profile.busy_s):  # else it is as it was, until that is too old
+            block.refuse(str(reason))
+
+    async def _follow(self, block: Polled) -> None:
+        """Read what follows a point that is told after it; it is new even if it is the same."""
+        block.forget()
+        try:
+            block.take(await self._patiently(lambda: self._ask(block.request)))
+        except (RefusalError, OrderError) as refusal:
+            block.refuse(str(refusal))
+
+    async def _renew(self, name: str) -> None:
+        if name in self._held:
+            try:
+                await self._write(*self._held[name])
+            except RefusalError as refusal:
+                self._refused(name, refusal)
 
     async def _feed(self, watchdog: Watchdog) -> None:
         try:

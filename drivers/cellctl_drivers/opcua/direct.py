@@ -45,8 +45,8 @@ class DirectOpcUa:
             )
         link.up(wanted)
         self._look = _NodesLook(profile, self._nodes)
-        watchdog = None if profile.watchdog is None else (profile.watchdog.every_ns, self._feed)
-        await Direct(self._device, link, self._contact, Plan([self._look], self, profile.timeout_s, 1, watchdog)).run()
+        beats = () if profile.watchdog is None else ((profile.watchdog.every_ns, self._feed),)
+        await Direct(self._device, link, self._contact, Plan([self._look], self, profile.timeout_s, 1, beats)).run()
 
     def heard(self) -> None:
         """What a server says unasked is looked at in time."""
@@ -108,6 +108,8 @@ class DirectOpcUa:
 
 class _NodesLook:
     """All variables that are subscribed."""
+
+    is_open = False
 
     def __init__(self, profile: Profile, nodes: Nodes) -> None:
         self.every_ns = max(1_000_000, int(profile.publishing_ms * 1e6))

@@ -94,8 +94,8 @@ class DirectSerial(Conversation):
         self._hearing.begin()
         looks: list[Look] = [_QuestionLook(question, self._ends) for question in profile.questions()]
         looks += [told] if profile.hearing else []
-        watchdog = None if profile.watchdog is None else (profile.watchdog.every_ns, self._feed)
-        direct = Direct(self._device, link, self._contact, Plan(looks, self, timeout_s, misses, watchdog))
+        beats = () if profile.watchdog is None else ((profile.watchdog.every_ns, self._feed),)
+        direct = Direct(self._device, link, self._contact, Plan(looks, self, timeout_s, misses, beats))
         self._ends.lose = direct.lose
         end_watch = self._contact.watch(told.miss)
         try:
@@ -160,6 +160,8 @@ class DirectSerial(Conversation):
 class _QuestionLook:
     """One question that is put again and again, and the points that its answer holds."""
 
+    is_open = False
+
     def __init__(self, question: Question, ends: Ends) -> None:
         self.every_ns = question.every_ns
         self.signals = [target.reading.signal.id for target in question.targets]
@@ -210,6 +212,7 @@ class _ToldLook:
     """What the device says without being asked: it is there at once."""
 
     every_ns = 1_000_000
+    is_open = False
     signals: Sequence[str] = ()  # that nothing was said does not mean that anything still holds
 
     def __init__(self, ends: Ends, contact: Contact) -> None:

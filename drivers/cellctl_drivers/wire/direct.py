@@ -27,6 +27,10 @@ class Look(Protocol):
     every_ns: int
 
     @property
+    def is_open(self) -> bool:
+        """Whether the next answer may be another although the device does nothing."""
+
+    @property
     def signals(self) -> Sequence[str]:
         """The signals that it tells."""
 
@@ -40,6 +44,10 @@ class Look(Protocol):
         """What the device shows, as far as it differs from what was told before."""
 
 
+#: Something that is done every so many ns; DriverError ends the connection.
+Beat = tuple[int, Callable[[], None]]
+
+
 class DirectPerformer(Performer, Protocol):
     """What carries orders out, without a wire."""
 
@@ -50,13 +58,13 @@ class DirectPerformer(Performer, Protocol):
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is done on the connection: looks, orders, how long an answer is waited for, how many of them may fail to
-    come until the connection counts as lost, and what keeps the device alive (period ns, how)."""
+    come until the connection counts as lost, and what keeps the device going (period ns, how)."""
 
     looks: Sequence[Look]
     performer: DirectPerformer
     timeout_s: float
     misses: int = 1
-    watchdog: tuple[int, Callable[[], None]] | None = None
+    beats: Sequence[Beat] = ()
 
 
 @dataclass(slots=True)
@@ -83,7 +91,7 @@ class Direct:
         self._looking = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
-        self._feeding: asyncio.TimerHandle | None = None
+        self._beating: dict[Beat, asyncio.TimerHandle] = {}
         self._ending: asyncio.TimerHandle | None = None
         self._lost = ""
 
@@ -91,7 +99,8 @@ class Direct:
         """Read, and perform orders; DriverError when the connection is lost."""
         end_watch = self._contact.watch(self._changed)
         try:
-            self._feed()
+            for beat in self._plan.beats:
+                self._beat(beat)
             self._look(self._watched)
             self._arm()
             self._changed()
@@ -105,7 +114,7 @@ class Direct:
             raise
         finally:
             end_watch()
-            for timer in (self._timer, self._feeding, self._ending):
+            for timer in (self._timer, self._ending, *self._beating.values()):
                 if timer is not None:
                     timer.cancel()
 
@@ -137,17 +146,16 @@ class Direct:
             self._ending.cancel()
             self._ending = None
 
-    def _feed(self) -> None:
-        """Keep the device alive."""
-        if self._plan.watchdog is not None:
-            every_ns, feed = self._plan.watchdog
-            if self._contact.trouble in ("", "mute"):
-                try:
-                    self._settled(feed)
-                except DriverError as refusal:
-                    self.lose(str(refusal))
-                    return
-            self._feeding = self._loop.call_later(every_ns / 1e9, self._feed)
+    def _beat(self, beat: Beat) -> None:
+        """Keep the device going."""
+        every_ns, do = beat
+        if self._contact.trouble in ("", "mute"):
+            try:
+                self._settled(do)
+            except DriverError as refusal:
+                self.lose(str(refusal))
+                return
+        self._beating[beat] = self._loop.call_later(every_ns / 1e9, self._beat, beat)
 
     # --- looking ------------------------------------------------------------------------------------------------
 
@@ -189,7 +197,8 @@ class Direct:
             if now >= each.confirm_ns:
                 seen += each.look.signals
                 each.confirm_ns = _tick(now, QUIET_NS) + QUIET_NS
-            each.due_ns = _tick(now, each.every_ns) if new and self._contact.busy else each.confirm_ns
+            again = each.look.is_open or (new and self._contact.busy)
+            each.due_ns = _tick(now, each.every_ns) if again else each.confirm_ns
         if told:
             self._link.put(told)
         if seen and not self._contact.trouble:
