@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from cellctl_simulators.models import advantech, moxa
+from cellctl_simulators.models import advantech, moxa, waveshare
 from cellctl_simulators.wire import ModbusError
 
 from .phase_trial import trial
@@ -13,7 +13,7 @@ AT = "modbus://10.20.1.40:502?unit=1"
 
 
 def module(name, **inputs):
-    made = (moxa.MODELS | advantech.MODELS)[name]()
+    made = (moxa.MODELS | advantech.MODELS | waveshare.MODELS)[name]()
     made.update(0, {**made.inputs, **inputs})
     return made
 
@@ -139,3 +139,54 @@ def test_analogue_inputs_are_read_and_the_alarm_is_cleared(tmp_path):
     """
     told, _ = trial(tmp_path, "moxa.iologik-e1240", AT, body, {"volt_3": 2.5})
     assert told == {"value": 2.5, "raw": 16384}
+
+
+def test_moxa_analogue_outputs_have_a_safe_state():
+    e1241 = module("moxa.iologik-e1241")
+    e1241.wire.write(6, 0x403, [0x8000])
+    assert e1241.update(0, {"watchdog": False}).outputs["volt_3"] == pytest.approx(5.0, abs=0.001)
+    assert e1241.update(0, {"watchdog": True}).outputs["volt_3"] == 0.0
+    assert e1241.update(0, {"watchdog": False}).outputs["volt_3"] == 0.0, "until it is cleared"
+    assert e1241.wire.read(1, 0x1010, 4) == [1, 1, 1, 1]
+    e1241.wire.write(5, 0x1023, [1])
+    assert e1241.update(0, {"watchdog": False}).outputs["volt_3"] == pytest.approx(5.0, abs=0.001)
+    assert (e1241.wire.read(1, 0x1010, 4), e1241.wire.read(1, 0x1023, 1)) == ([1, 1, 1, 0], [0])
+
+
+def test_waveshare_relays_are_coils():
+    relays = module("waveshare.relay-8ch")
+    relays.wire.write(15, 0, [1, 0, 0, 0, 0, 0, 0, 1])
+    assert relays.update(0, {}).outputs["relays"] == 0x81
+    for function, address in ((1, 8), (3, 0)):
+        with pytest.raises(ModbusError):
+            relays.wire.read(function, address, 1)
+
+
+def test_analogue_outputs_are_set_and_cleared(tmp_path):
+    body = """
+        await c.dev.raw_3.set(32768)
+        await c.until("dev.is_safe_3", timeout="5 s")
+        c.record("safe", c.dev.is_safe_0.value)
+        await c.sleep("2 s")
+        await c.dev.clear_safe()
+        await c.until("not dev.is_safe_3", timeout="2 s")
+    """
+    happens = [("1 s", {"watchdog": True}), ("500 ms", {"watchdog": False})]
+    told, outputs = trial(tmp_path, "moxa.iologik-e1241", AT, body, happens=happens)
+    assert told == {"safe": True}
+    assert outputs["volt_3"] == pytest.approx(5.0, abs=0.001)
+
+
+def test_relays_are_switched(tmp_path):
+    body = """
+        for relay in (c.dev.relay_1, c.dev.relay_8, c.dev.relay_3):
+            await relay.on()
+        await c.dev.relay_3.off()
+        c.record("first", c.dev.relay_1.value)
+        await c.sleep("1 s")
+        c.record("third", c.dev.relay_3.value)
+    """
+    at = "modbus+rtu:/dev/ttyUSB0?baud=9600&unit=1"
+    told, outputs = trial(tmp_path, "waveshare.relay-8ch", at, body)
+    assert told == {"first": True, "third": False}
+    assert outputs["relays"] == 0x81

@@ -2,7 +2,8 @@
 
 Digital inputs: discretes from 0, all of them as input register 48, their counters from 16 on (two registers, high word
 first). Outputs: coils from 0, all of them as holding register 32. Analogue inputs: raw as input registers from 0,
-scaled as floats from 8 on. What clears something is a coil that is written as 1 and reads as 0.
+scaled as floats from 8 on. Analogue outputs: raw as holding registers from 0x400 on; coils from 0x1010 on tell
+which of them are in their safe state. What clears something is a coil that is written as 1 and reads as 0.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from cellctl_simulators.wire import Registers, float32
 from cellctl_simulators.world import Outputs
 
 COUNTERS, ALL_INPUTS, ALL_OUTPUTS, SCALED, CLEAR_WATCHDOG = 16, 48, 32, 8, 0x1030
+ANALOGUE, IS_SAFE, CLEAR_SAFE = 0x400, 0x1010, 0x1020
 FULL_SCALE_V = 10.0
 
 
@@ -69,10 +71,39 @@ class IoLogik:
         coils.update({channel: self._do_bits >> channel & 1 for channel in range(self._do)})
 
 
+class IoLogikE1241:
+    """The module with 4 analogue outputs. Input `watchdog`: nobody has talked to it for too long, it goes to its safe
+    state. Outputs: `volt_0` and so on, as they are."""
+
+    inputs: Mapping[str, Value] = {"watchdog": False}
+    channels = range(4)
+
+    def __init__(self, random: Random | None = None) -> None:
+        clear = [CLEAR_SAFE + channel for channel in self.channels]
+        raws = [ANALOGUE + channel for channel in self.channels]
+        self.wire = Registers(writable={*raws, *clear}, functions=(1, 3, 5, 6, 15, 16))
+        self.wire.holding = dict.fromkeys(raws, 0)
+        self.wire.coil = dict.fromkeys((*clear, *(IS_SAFE + channel for channel in self.channels)), 0)
+
+    def update(self, now_ns: int, inputs: Mapping[str, Value]) -> Outputs:
+        """Bring the module to the present."""
+        coils, volts = self.wire.coil, {}
+        for channel in self.channels:
+            if coils[CLEAR_SAFE + channel]:
+                coils[IS_SAFE + channel] = 0
+            coils[CLEAR_SAFE + channel] = 0
+            if inputs["watchdog"]:
+                coils[IS_SAFE + channel] = 1
+            share = 0.0 if coils[IS_SAFE + channel] else self.wire.holding[ANALOGUE + channel] / 0xFFFF
+            volts[f"volt_{channel}"] = share * FULL_SCALE_V
+        return Outputs(volts)
+
+
 MODELS = {
     "moxa.iologik-e1210": partial(IoLogik, 16, 0, 0),
     "moxa.iologik-e1211": partial(IoLogik, 0, 16, 0),
     "moxa.iologik-e1212": partial(IoLogik, 8, 8, 0),
     "moxa.iologik-e1214": partial(IoLogik, 6, 6, 0),
     "moxa.iologik-e1240": partial(IoLogik, 0, 0, 8),
+    "moxa.iologik-e1241": IoLogikE1241,
 }
