@@ -1,4 +1,4 @@
-"""The rigs as fixtures."""
+"""The rigs as fixtures, and bundled profiles with their devices."""
 
 # ruff: noqa: TID251 - the folder is called as it is; what is imported is of these tests
 
@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from . import opcua_peers
+from .bought import Bought
 from .direct import DIRECT_RIGS
 from .opcua_peers import OpcUaPeer, OpcUaPeerRig
 from .recording import RecordingLink
@@ -67,6 +68,12 @@ async def rig(far_end: Callable[[], Rig]) -> AsyncIterator[Rig]:
     await made.start()
     yield made
     await made.stop()
+
+
+@pytest.fixture(params=["wire", "direct"])
+def bought(request: pytest.FixtureRequest) -> Callable[..., Bought]:
+    """Brings a device up, by the name of its profile."""
+    return partial(Bought, direct=request.param == "direct")
 
 
 @pytest.fixture

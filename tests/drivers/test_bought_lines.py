@@ -3,103 +3,18 @@ port or pseudo terminal and without a wire."""
 
 # ruff: noqa: TID251 - the folder is called as it is; what is imported is of these tests
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from cellctl.driver import Driver, Outcome, Quality, Value, WrongDevice
-from cellctl.faults import fault
+from cellctl.driver import Outcome, WrongDevice
 from cellctl_drivers.serial import SerialDriver
-from cellctl_simulators.simulation import Pace, Simulated, Simulation
 
-from .profiles import BUNDLED, device, load
-from .recording import RecordingLink, Running, until
-
-
-class Bought:
-    """A device with its driver."""
-
-    def __init__(self, simulation: Simulation, driver: Driver, running: Running) -> None:
-        self._simulation, self.driver, self.running = simulation, driver, running
-        self.link, self.pretended = running.link, False
-
-    async def pretends(self) -> BaseException:
-        """Let the device be another; how the connection ends, and the next one."""
-        self.pretended = True
-        await self._simulation.faults.begin(fault("wrong_identity", "dev"))
-        await self.running.ended()
-        async with Running(self.driver, RecordingLink()) as again:
-            return await again.ended()
-
-    def set(self, name: str, value: Value) -> None:
-        """Set an input of the device."""
-        self._simulation.set(f"dev.{name}", value)
-
-    def truth(self, name: str) -> Value:
-        """An output of the device."""
-        return self._simulation.get(f"dev.{name}")
-
-    async def reads(self, **wanted: Value) -> None:
-        """Wait until all of these are good and as wanted."""
-        last = self.link.last
-        await until(
-            lambda: all(
-                name in last and last[name].quality is Quality.GOOD and last[name].value == value
-                for name, value in wanted.items()
-            ),
-            8,
-        )
-
-    async def bad(self, name: str) -> str:
-        """Wait until a signal is bad; why it is."""
-        await until(lambda: self.link.last[name].quality is Quality.BAD, 8)
-        return self.link.last[name].reason
-
-    async def call(self, name: str, **arguments: Value) -> dict[str, Value]:
-        """Execute a command; its results."""
-        answer = await self.link.answer(self.link.call(name, token=77, within_s=20.0, **arguments))
-        assert (answer.outcome, answer.reason) == (Outcome.CONFIRMED, "")
-        return dict(answer.result)
-
-    async def fails(self, name: str, **arguments: Value) -> tuple[Outcome, str]:
-        """Execute a command that is not confirmed; what became of it, and why."""
-        order = self.link.call(name, token=77, within_s=20.0, **arguments)
-        await until(lambda: order in self.link.answers, 8)
-        answer = self.link.answers[order]
-        return answer.outcome, answer.reason
+from .bought import Bought, described
+from .recording import until
 
 
-@pytest.fixture(params=["wire", "direct"])
-def bought(request: pytest.FixtureRequest, tmp_path: Path, link: RecordingLink):  # type: ignore[no-untyped-def]
-    """Brings a device up, by the name of its profile; its time goes `speed` times as fast as ours."""
-    direct = request.param == "direct"
-
-    @asynccontextmanager
-    async def bring_up(name: str, speed: float = 1.0, **inputs: Value) -> AsyncIterator[Bought]:
-        path = BUNDLED / (name.replace(".", "/", 1) + ".yaml")
-        content = load(path)
-        described = device(path, content["profile"]["at"])
-        simulated = {"dev": Simulated(content["sim"]["model"], described.address, described)}
-        async with Simulation(tmp_path, simulated, pace=Pace(speed), direct=direct) as simulation:
-            for each, value in inputs.items():
-                simulation.set(f"dev.{each}", value)
-            if direct:
-                driver = SerialDriver.direct(described, simulation.contact("dev"))
-            else:
-                driver = SerialDriver(replace(described, address=simulation.addresses["dev"]))
-            async with Running(driver, link) as running:
-                assert link.ups, running.task
-                made = Bought(simulation, driver, running)
-                yield made
-                assert made.pretended or not running.task.done(), running.task.exception()
-
-    return bring_up
-
-
-async def test_a_mettler_toledo_balance(bought) -> None:  # type: ignore[no-untyped-def]
+async def test_a_mettler_toledo_balance(bought: Callable[..., Bought]) -> None:
     async with bought("mettler-toledo.mt-sics", weight=12.5) as balance:
         await balance.reads(weight=12.5, stable=True)
         assert await balance.call("zero") == {}
@@ -114,12 +29,12 @@ async def test_a_mettler_toledo_balance(bought) -> None:  # type: ignore[no-unty
         assert await balance.bad("weight") == "the balance is overloaded (S +)"
 
 
-async def test_a_balance_that_does_not_come_to_rest_refuses(bought) -> None:  # type: ignore[no-untyped-def]
+async def test_a_balance_that_does_not_come_to_rest_refuses(bought: Callable[..., Bought]) -> None:
     async with bought("mettler-toledo.mt-sics", speed=10.0, stable=False) as balance:
         assert await balance.fails("zero") == (Outcome.REFUSED, "the balance cannot be zeroed now (Z I)")
 
 
-async def test_an_and_balance_is_heard(bought) -> None:  # type: ignore[no-untyped-def]
+async def test_an_and_balance_is_heard(bought: Callable[..., Bought]) -> None:
     async with bought("a-and-d.balance", weight=12.34) as balance:
         await balance.reads(weight=12.34, stable=True, overload=False)
         balance.set("stable", False)
@@ -129,12 +44,12 @@ async def test_an_and_balance_is_heard(bought) -> None:  # type: ignore[no-untyp
         assert "not a number" in await balance.bad("weight")
 
 
-async def test_an_and_indicator_is_heard(bought) -> None:  # type: ignore[no-untyped-def]
+async def test_an_and_indicator_is_heard(bought: Callable[..., Bought]) -> None:
     async with bought("a-and-d.ad-4403", weight=12.5) as indicator:
         await indicator.reads(weight=12.5, stable=True, kind="GS")
 
 
-async def test_a_zebra_printer_prints_and_falls_silent(bought) -> None:  # type: ignore[no-untyped-def]
+async def test_a_zebra_printer_prints_and_falls_silent(bought: Callable[..., Bought]) -> None:
     async with bought("zebra.zpl", speed=5.0) as printer:
         await printer.reads(ready=True, formats=0, label_length=1245, head_open=False)
         await printer.call("print", text="MOD-12S 0042", copies=2)
@@ -148,7 +63,7 @@ async def test_a_zebra_printer_prints_and_falls_silent(bought) -> None:  # type:
         await printer.reads(ready=True, paper_out=False)
 
 
-async def test_a_hioki_battery_tester(bought) -> None:  # type: ignore[no-untyped-def]
+async def test_a_hioki_battery_tester(bought: Callable[..., Bought]) -> None:
     async with bought("hioki.bt3562", resistance=0.2906, voltage=1.3924) as tester:
         await tester.reads(resistance=0.2906, voltage=1.3924)
         assert await tester.call("measure") == {"resistance": 0.2906, "voltage": 1.3924}
@@ -159,14 +74,14 @@ async def test_a_hioki_battery_tester(bought) -> None:  # type: ignore[no-untype
         assert "no contact" in reason
 
 
-async def test_a_cognex_reader(bought) -> None:  # type: ignore[no-untyped-def]
+async def test_a_cognex_reader(bought: Callable[..., Bought]) -> None:
     async with bought("cognex.dataman", code="0614141000036") as reader:
         assert await reader.call("trigger") == {}
         assert await reader.fails("trigger") == (Outcome.REFUSED, "the reader cannot do this now (||0:77[104])")
         await reader.reads(code="0614141000036")
 
 
-async def test_a_keyence_reader(bought) -> None:  # type: ignore[no-untyped-def]
+async def test_a_keyence_reader(bought: Callable[..., Bought]) -> None:
     async with bought("keyence.sr", code="MOD-12S-0042") as reader:
         await reader.reads(command="none")
         assert await reader.call("read") == {"code": "MOD-12S-0042"}
@@ -178,7 +93,7 @@ async def test_a_keyence_reader(bought) -> None:  # type: ignore[no-untyped-def]
         await reader.call("lock")
 
 
-async def test_the_dashboard_of_a_universal_robot(bought) -> None:  # type: ignore[no-untyped-def]
+async def test_the_dashboard_of_a_universal_robot(bought: Callable[..., Bought]) -> None:
     async with bought("universal-robots.dashboard", speed=5.0) as robot:
         assert robot.link.ups == ["Connected: Universal Robots Dashboard Server"]
         await robot.reads(mode="POWER_OFF", running=False, program="STOPPED")
@@ -197,14 +112,14 @@ async def test_the_dashboard_of_a_universal_robot(bought) -> None:  # type: igno
         await robot.reads(running=False, program="STOPPED")
 
 
-async def test_a_device_that_greets_as_another_is_refused(bought) -> None:  # type: ignore[no-untyped-def]
+async def test_a_device_that_greets_as_another_is_refused(bought: Callable[..., Bought]) -> None:
     async with bought("mecademic.meca500") as arm:
         error = await arm.pretends()
     assert isinstance(error, WrongDevice)
     assert "STRANGER" in str(error)
 
 
-async def test_a_mecademic_arm(bought) -> None:  # type: ignore[no-untyped-def]
+async def test_a_mecademic_arm(bought: Callable[..., Bought]) -> None:
     joints = {f"j{number}": 1.5 * number for number in range(1, 7)}
     async with bought("mecademic.meca500", speed=5.0) as arm:
         assert arm.link.ups == ["[3000][Connected to Meca500 R4 v10.1.0.0]"]
@@ -226,7 +141,7 @@ async def test_a_mecademic_arm(bought) -> None:  # type: ignore[no-untyped-def]
         await arm.reads(activated=False)
 
 
-async def test_a_tightening_controller(bought) -> None:  # type: ignore[no-untyped-def]
+async def test_a_tightening_controller(bought: Callable[..., Bought]) -> None:
     async with bought("atlas-copco.open-protocol", speed=5.0) as controller:
         assert controller.link.ups[0].startswith("0002")
         for number, torque in enumerate((4.97, 6.0, 5.01), 1):
@@ -260,6 +175,5 @@ async def test_a_tightening_controller(bought) -> None:  # type: ignore[no-untyp
     ],
 )
 def test_what_a_device_refuses_is_told_in_words(name: str, signal: str, line: str, reason: str) -> None:
-    path = BUNDLED / (name.replace(".", "/", 1) + ".yaml")
-    driver = SerialDriver(device(path, "tcp://127.0.0.1:1"))
+    driver = SerialDriver(described(name, at="tcp://127.0.0.1:1"))
     assert reason in driver.meaning(signal, [line]).reason

@@ -39,30 +39,30 @@ PER_KWH = {"schneider.iem3155": 1000.0, "siemens.pac2200": 1000.0}
 
 @pytest.mark.parametrize("profile", SHOWN)
 async def test_the_meter_shows_what_flows(profile: str) -> None:
-    async with Bought(profile) as meter:
-        meter.simulation.set("dev.power", POWER_W)
-        await meter.shows(SHOWN[profile], rel=0.01)
+    async with Bought(profile, every="30 ms") as meter:
+        meter.set("power", POWER_W)
+        await meter.reads(rel=0.01, **SHOWN[profile])
         assert [name for name, sample in meter.link.last.items() if sample.reason] == []
 
 
 @pytest.mark.parametrize("profile", SHOWN)
 async def test_the_meter_counts_what_flows_in_and_what_flows_back(profile: str) -> None:
-    async with Bought(profile, speed=FAST) as meter:
+    async with Bought(profile, every="30 ms", speed=FAST) as meter:
         last, per_kwh = meter.link.last, PER_KWH.get(profile, 1.0)
 
         def counted(name: str) -> float:
             value = last[name].value if name in last else None
             return float(value) / per_kwh if isinstance(value, int | float) else 0.0
 
-        meter.simulation.set("dev.power", POWER_W)
+        meter.set("power", POWER_W)
         await until(lambda: counted("import_energy") > 1.0)
         assert counted("export_energy") == 0.0
-        meter.simulation.set("dev.power", -POWER_W)
+        meter.set("power", -POWER_W)
         await until(lambda: counted("export_energy") > 1.0)
-        bought, sold = counted("import_energy"), meter.simulation.get("dev.energy")
+        bought, sold = counted("import_energy"), meter.truth("energy")
         assert bought == pytest.approx(sold, abs=0.1)
         if "total_energy" in last:
-            meter.simulation.set("dev.power", 0.0)
+            meter.set("power", 0.0)
             await until(lambda: _equal(counted("total_energy"), counted("import_energy") + counted("export_energy")))
 
 

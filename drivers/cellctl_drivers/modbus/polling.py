@@ -40,7 +40,6 @@ class Polled:
         self._readings = [targets[item.name].reading for item, _ in block.items]
         self._clears = any(targets[item.name].clears for item, _ in block.items)
         self._places = [(item.row.decode, at) for item, at in block.items]
-        self._signals = None if only else [reading.signal.id for reading in self._readings]
         self._pieces = Struct(f">{(block.count + 7) // 8}B" if block.table.bits else f">{block.count}H")
         self._of_piece = _of_pieces(block)
         self._repeat_ns = 0
@@ -50,6 +49,7 @@ class Polled:
             if (following := after(item.name))
         ]
         self.leads = bool(self._followers)
+        self._signals = None if only and not self.leads else [reading.signal.id for reading in self._readings]
         self.owed = b""  # an answer that is told when what follows it was read
         self._is_first = True
         self.forget()
