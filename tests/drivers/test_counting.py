@@ -6,6 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cellctl.driver import AddressError, Command, CommandClass, Device, DriverError, Outcome, Point, Signal
 from cellctl_drivers.serial import SerialDriver
@@ -55,6 +57,21 @@ FRAMES = [
 def test_only_what_is_whole_is_a_line(framing: Framing, received: bytes, lines: list[str], loose: int) -> None:
     assert cut(framing, received) == (lines, loose)
     assert cut(framing, *(received[i : i + 1] for i in range(len(received)))) == (lines, loose)
+
+
+@given(st.lists(st.tuples(st.text("AB01", max_size=9), st.sampled_from([b"", b"x", b"0007", b"99A"]))), st.data())
+def test_whatever_stands_between_lines_costs_at_most_the_next_one(
+    told: list[tuple[str, bytes]], data: st.DataObject
+) -> None:
+    """Noise before a line makes that line noise too; all others are found, however the bytes come in."""
+    received, wanted = b"", []
+    for text, noise in told:
+        received += noise + NUL.around(text.encode())
+        wanted += [] if noise else [text]
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(received)), max_size=6)))
+    parts = [received[at:to] for at, to in zip([0, *cuts], [*cuts, len(received)], strict=True)]
+    lines, _ = cut(NUL, *parts)
+    assert lines == wanted
 
 
 def test_where_there_are_no_signs_only_silence_tells_where_a_line_begins() -> None:

@@ -99,6 +99,29 @@ async def test_an_order_goes_before_the_next_reading(link: RecordingLink) -> Non
     assert log[log.index("end x") :].count("read") <= 1
 
 
+async def test_what_keeps_a_device_alive_all_the_time_lets_others_in_between(link: RecordingLink) -> None:
+    """On a slow line an output that is renewed every 10 ms could never be switched off."""
+    log: list[str] = []
+
+    def slow(name: str, *, urgent: bool = True) -> Job:
+        async def run() -> None:
+            log.append(name)
+            await asyncio.sleep(0.02)
+
+        return Job(10 * MS, run, urgent)
+
+    jobs = [slow("a"), slow("b"), slow("read", urgent=False)]
+    task = asyncio.create_task(Rounds(link, jobs, Performed(log), lost()).run())
+    await until(lambda: log.count("read") > 2)
+    assert (await link.set("x", 1)).outcome is Outcome.CONFIRMED
+    assert (await link.set("y", 1)).outcome is Outcome.CONFIRMED
+    task.cancel()
+    await asyncio.wait((task,))
+    kept = [each for each in log if each in ("a", "b")]
+    assert abs(kept.count("a") - kept.count("b")) <= 1, "both have their turns"
+    assert len(kept) >= 2 * log.count("read") - 2, "and both before something else"
+
+
 async def test_what_is_urgent_goes_before_orders(link: RecordingLink) -> None:
     log: list[str] = []
 

@@ -116,6 +116,7 @@ class DirectSerial(Conversation):
         self._lines.ask(self._profile.watchdog.ask)
 
     async def _tell(self, text: str) -> None:
+        self._profile.line.request(text)  # what could not be sent on a line is not sent here either
         self._ends.told.append(self._lines.ask(text))
         self._contact.settle()
 
@@ -125,6 +126,7 @@ class DirectSerial(Conversation):
         return self._lines.greeting
 
     async def _ask(self, text: str, match: Match, *, lines: int = 1, timeout_s: float = 0.0) -> re.Match[str]:
+        self._profile.line.request(text)
         answers = Answers(self._profile, match, lines, hearing=self._hearing)
         timeout_s = timeout_s or self._profile.line.timeout_s
         loop = asyncio.get_running_loop()

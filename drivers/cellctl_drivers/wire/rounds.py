@@ -1,8 +1,9 @@
 """The work of one connection to a device that speaks when it is spoken to: reading rounds, with orders in between.
 
 The rule kept here: one thing at a time. What keeps the device alive goes first, then orders, then the reading that is
-due longest; readings are due at absolute times, so that they neither drift nor bunch. On a line with others, what
-waits for its turn there is as urgent as what waits behind it.
+due longest; readings are due at absolute times, so that they neither drift nor bunch. Where keeping it alive takes all
+the time that there is, something else goes in between. On a line with others, what waits for its turn there is as
+urgent as what waits behind it.
 """
 
 import asyncio
@@ -39,6 +40,8 @@ class Rounds:
         self._link = link
         self._jobs = jobs
         self._urgent = [job for job in jobs if job.urgent]
+        self._readings = [job for job in jobs if not job.urgent]
+        self._in_a_row = 0  # urgent things that were done one after the other
         self._performer = performer
         self._lost = lost
         self._urge, self._urgency = urge, Urgency.READING
@@ -69,18 +72,26 @@ class Rounds:
         if self._next_order is None:
             self._next_order = asyncio.ensure_future(self._link.order())
             self._next_order.add_done_callback(self._ordered)
-        job = min(self._jobs, key=_due, default=None) if len(self._jobs) != 1 else self._jobs[0]
         urgent = min(self._urgent, key=_due) if self._urgent else None
+        reading = min(self._readings, key=_due, default=None)
         now = self._link.now()
+        is_due = reading is not None and reading.due_ns <= now
+        if self._in_a_row >= len(self._urgent) and (self._next_order.done() or is_due):
+            urgent = None  # each of them had its turn
+        self._in_a_row += 1
         if urgent is not None and urgent.due_ns <= now:
             await self._repeat(urgent, now)
         elif self._next_order.done():
+            self._in_a_row = 0
             order, self._next_order = self._next_order.result(), None
             self._go(_urgency(order))
             await fulfil(self._link, order, self._performer)
-        elif job is not None and job.due_ns <= now:
-            await self._repeat(job, now)
+        elif is_due and reading is not None:
+            self._in_a_row = 0
+            await self._repeat(reading, now)
         else:
+            self._in_a_row = 0
+            job = min(self._jobs, key=_due, default=None)
             await self._rest(None if job is None else (job.due_ns - now) / 1e9)
         if self._lost.done():
             raise DriverError(self._lost.result())
