@@ -16,8 +16,9 @@ from cellctl.model import check
 
 from .profiles import ALL, BUNDLED, OF_THE_CELL, device, load
 from .recording import RecordingLink, Running, until
-from .rigs import ModbusDriver
-from .servers import Pty, RtuDevice, crc
+from .rigs import ModbusDriver, SerialDriver
+from .servers import Device as FarEnd
+from .servers import Pty, RtuDevice, TcpServer, crc
 
 DRIVERS = {"modbus": "ModbusDriver", "opcua": "OpcUaDriver", "serial": "SerialDriver"}
 ADDRESSES = {"modbus": "modbus://127.0.0.1:502", "opcua": "opc.tcp://127.0.0.1:4840", "serial": "tcp://127.0.0.1:5025"}
@@ -134,3 +135,42 @@ async def test_the_robot_of_the_cell_is_told_target_and_token_in_one_request(lin
         pty.close()
     (frame,) = (frame for frame in robot.seen if frame[1] == 16)
     assert frame[2:-2] == struct.pack(">HHBHH", 128, 2, 4, 102, 513)
+
+
+class Tightening(FarEnd):
+    """Answers the messages of the Open Protocol, whole as they are on the wire, and then tells a result."""
+
+    RESULT = (
+        b"02310061001000000000010001020103CTRL                     04                         05000600207000408000109"
+        b"110111112000450130005501400050015000497160003017002001800090190009320"
+        b"2026-11-26:09:15:00212026-11-20:08:00:00220230000004711\x00"
+    )
+    ANSWERS = {  # noqa: RUF012 - never changed
+        b"00200001001001010000\x00": b"00570002001000000000010001020103CTRL                     \x00",
+        b"00200060001001010000\x00": b"002400050010000000000060\x00" + RESULT,
+        b"00230018001001010000002\x00": b"002400050010000000000018\x00",
+        b"00209999001001010000\x00": b"00209999001000000000\x00",
+    }
+
+    def request_size(self, data: bytes) -> int:
+        return data.find(b"\0") + 1
+
+    def respond(self, request: bytes) -> bytes:
+        return self.ANSWERS.get(request, b"")
+
+
+async def test_the_messages_of_the_open_protocol(link: RecordingLink) -> None:
+    """Header: length without NUL, MID, revision 1, acknowledged, station 1, spindle 1, no sequence, one part."""
+    assert len(Tightening.RESULT) == 232
+    controller = Tightening()
+    server = await TcpServer(controller).start()
+    path = BUNDLED / "atlas-copco" / "open-protocol.yaml"
+    async with Running(SerialDriver(device(path, f"tcp://127.0.0.1:{server.port}")), link):
+        await link.value("id", 4711)
+        assert (await link.answer(link.call("select_pset", pset=2))).outcome is Outcome.CONFIRMED
+        await until(lambda: len(controller.seen) >= 5)
+    await server.close()
+    assert {name: link.last[name].value for name in ("torque", "angle", "ok")} == {
+        "torque": 4.97, "angle": 93, "ok": True,
+    }  # fmt: skip
+    assert sorted(controller.seen) == sorted([*Tightening.ANSWERS, b"00200062001001010000\x00"])
