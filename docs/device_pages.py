@@ -101,9 +101,16 @@ def _device(name: str, page: Page, table: Table) -> str:
 def _signal(name: str, row: SignalRow) -> tuple[object, ...]:
     kind = f"{row.type}, {row.unit}" if row.unit else row.type
     extra = {**({"scale": row.scale} if row.scale != 1 else {}), **(row.model_extra or {})}
+    first = extra.pop("after", "")
+    if first:
+        every = f"after `{first}`"
+    elif row.read is None:
+        every = "when it is told" if "hear" in extra else ""
+    else:
+        every = duration_text(row.every)
     read = " ".join(filter(None, [_code(row.read), _code(extra) if extra else ""]))
     limits = "" if row.range is None else str(row.range)
-    return f"`{name}`", kind, read, _code(row.write), duration_text(row.every), limits, _words(row)
+    return f"`{name}`", kind, read, _code(row.write), every, limits, _words(row)
 
 
 def _command(name: str, row: CommandRow) -> tuple[object, ...]:

@@ -1,8 +1,8 @@
 """What a line device says without being asked: events of scanners and buttons, the greeting of a new connection.
 
 The rule kept here: a line is heard when it fits a signal as a whole, and not before the device is known to be the right
-one. Nothing is kept: a line becomes samples at once, and is answered after that if it has to be, or it is passed over
-and counted. A line that broke off is not the beginning of a later one.
+one. Nothing is kept but what comes while the device is made ready: a line becomes samples at once, and is answered
+after that if it has to be, or it is passed over and counted. A line that broke off is not the beginning of a later one.
 """
 
 import re
