@@ -11,7 +11,7 @@ from cellctl.driver import Outcome, WrongDevice
 from cellctl_drivers.serial import SerialDriver
 
 from .bought import Bought, described
-from .recording import until
+from .recording import RecordingLink, until
 
 
 async def test_a_mettler_toledo_balance(bought: Callable[..., Bought]) -> None:
@@ -159,6 +159,21 @@ async def test_a_tightening_controller(bought: Callable[..., Bought]) -> None:
         )
         await controller.call("disable_tool")
         assert controller.truth("enabled") is False
+
+
+async def test_a_tightening_controller_is_asked_for_its_results_at_each_connect() -> None:
+    async with Bought("atlas-copco.open-protocol", speed=5.0) as controller:
+        await controller.simulation.stop_server("dev")
+        await controller.ended()
+        controller.set("trigger", True)  # nobody is there who is told of this screw
+        await until(lambda: controller.truth("tightened") == 1)
+        controller.set("trigger", False)
+        await controller.simulation.start_server("dev")
+        link = RecordingLink()
+        async with controller.again(link):
+            controller.set("trigger", True)
+            await link.value("id", 2)
+        assert [sample.value for sample in link.samples if sample.signal == "dev.id"] == [2]
 
 
 @pytest.mark.parametrize(
