@@ -72,29 +72,31 @@ class Rounds:
         if self._next_order is None:
             self._next_order = asyncio.ensure_future(self._link.order())
             self._next_order.add_done_callback(self._ordered)
+        now = self._link.now()
         urgent = min(self._urgent, key=_due) if self._urgent else None
         reading = min(self._readings, key=_due, default=None)
-        now = self._link.now()
-        is_due = reading is not None and reading.due_ns <= now
-        if self._in_a_row >= len(self._urgent) and (self._next_order.done() or is_due):
-            urgent = None  # each of them had its turn
-        self._in_a_row += 1
-        if urgent is not None and urgent.due_ns <= now:
+        waits = self._next_order.done() or (reading is not None and reading.due_ns <= now)
+        if urgent is not None and urgent.due_ns <= now and (self._in_a_row < len(self._urgent) or not waits):
+            self._in_a_row += 1
             await self._repeat(urgent, now)
-        elif self._next_order.done():
-            self._in_a_row = 0
+        else:
+            self._in_a_row = 0  # each of the urgent ones had its turn
+            await self._go_on(reading, now)
+        if self._lost.done():
+            raise DriverError(self._lost.result())
+
+    async def _go_on(self, reading: Job | None, now: int) -> None:
+        """The order that waits, or the reading that is due, or a rest until something is."""
+        assert self._next_order is not None
+        if self._next_order.done():
             order, self._next_order = self._next_order.result(), None
             self._go(_urgency(order))
             await fulfil(self._link, order, self._performer)
-        elif is_due and reading is not None:
-            self._in_a_row = 0
+        elif reading is not None and reading.due_ns <= now:
             await self._repeat(reading, now)
         else:
-            self._in_a_row = 0
-            job = min(self._jobs, key=_due, default=None)
-            await self._rest(None if job is None else (job.due_ns - now) / 1e9)
-        if self._lost.done():
-            raise DriverError(self._lost.result())
+            due_ns = min((job.due_ns for job in self._jobs), default=None)
+            await self._rest(None if due_ns is None else (due_ns - now) / 1e9)
 
     async def _rest(self, pause_s: float | None) -> None:
         """Until an order comes, the connection is lost, or the pause is over."""
