@@ -13,7 +13,8 @@ from asyncua import ua
 from cellctl.driver import Command, CommandClass, Device, DriverError, Outcome, Point, Quality, Signal
 from cellctl_drivers.opcua import OpcUaDriver
 from cellctl_drivers.opcua.connection import honour_cancellation
-from cellctl_drivers.opcua.profile import Node, Sink
+from cellctl_drivers.opcua.nodes import Node
+from cellctl_drivers.opcua.steps import Sink
 from cellctl_drivers.opcua.values import data_value, sample
 from cellctl_drivers.wire.orders import OrderError
 from cellctl_drivers.wire.reading import Reading
