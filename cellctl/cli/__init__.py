@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
     },
     "Connect": {
         "scan": ("scan", "scan", "Find devices in a network or at the serial ports."),
+        "cert": ("cert", "cert", "The certificates of devices, and the one of this computer."),
         "io": ("io_group", "io", "Read, write and test the points of one device, with no cell running."),
     },
     "Operate": {

@@ -208,12 +208,14 @@ def device_of(names: Sequence[str], where: Where) -> "tuple[Found, list[str]]":
     from cellctl.driver import AddressError
     from cellctl.gateway.told import unknown
     from cellctl.model import FilesInvalid, load
+    from cellctl.pki import PKI_FOLDER
+    from cellctl.records import STATE_FOLDER
 
     if bool(where.profile) != bool(where.at):
         raise click.UsageError("--profile and --at go together")
     try:
         if where.profile:
-            return alone(where.profile, where.at), list(names)
+            return alone(where.profile, where.at, Path(STATE_FOLDER) / PKI_FOLDER), list(names)
         model = load(where.cell, state=_state(where.cell))
     except FilesInvalid as invalid:
         from cellctl.cli.files import tell

@@ -26,6 +26,7 @@ SETTINGS = {
     "$axis": "$machine/parts:Axes/Axis 1",
     "$machine": "Machine",
     "timeout": "300 ms",
+    "security": "none",
 }
 
 

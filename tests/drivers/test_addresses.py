@@ -105,7 +105,9 @@ MODBUS += [
 OPCUA = [
     ("opc:tcp://10.0.0.1", {}, ("at",), "did you mean 'opc.tcp'"),
     ("", {"settings": {"securty": "none"}}, ("opcua", "securty"), "did you mean 'security'"),
-    ("", {"settings": {"security": "sign_and_encrypt"}}, ("opcua", "certificate"), "file"),
+    ("", {"settings": {"certificate": "own.der"}}, ("opcua", "certificate"), "file of the key"),
+    ("", {"settings": {"key": "key.pem"}}, ("opcua", "key"), "file of the certificate"),
+    ("", {"settings": {"security": "some"}}, ("opcua", "security"), "none, sign_and_encrypt"),
     ("", row(read="Name"), ("signals", "a", "read"), "s=NAME"),
     ("", row(read="ns=3;s=Name"), ("signals", "a", "read"), "URI"),
     ("", row(read="i=abc"), ("signals", "a", "read"), "not a number"),

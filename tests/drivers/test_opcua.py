@@ -37,7 +37,9 @@ def device(rig: OpcUaRig, **rows: Any) -> Device:
         for name, (kind, read, write) in rows.items()
     }
     address = f"opc.tcp://127.0.0.1:{rig.proxy.port}/oven/"
-    return Device("dev", "opcua", address, points, settings={"namespace": URI, "publishing": "20 ms"})
+    return Device(
+        "dev", "opcua", address, points, settings={"namespace": URI, "publishing": "20 ms", "security": "none"}
+    )
 
 
 async def test_a_node_that_is_not_there_is_bad_and_the_others_are_good(rig: OpcUaRig, link: RecordingLink) -> None:

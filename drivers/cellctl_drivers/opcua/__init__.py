@@ -28,5 +28,5 @@ class OpcUaDriver:
         from cellctl_drivers.opcua.connection import connected
         from cellctl_drivers.opcua.session import Session
 
-        async with connected(self._profile) as client:
+        async with connected(self._profile, link.now()) as client:
             await Session(self._profile, link, client).run()

@@ -7,23 +7,34 @@ no task, no socket, no session.
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 import struct
 from collections.abc import AsyncIterator
 
 from asyncua.client.client import Client
-from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
+from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaStatusCodeError
 
-from cellctl.driver import DriverError
+from cellctl.driver import DriverError, WrongDevice
 from cellctl_drivers.opcua.profile import Profile
+from cellctl_drivers.opcua.security import DISTRUST, distrusted, secure, shown_to
 
 #: After this the server forgets a session that nobody closed.
 _SESSION_MS = 30_000
 
 #: asyncua cancels its publishing task and does not wait for it; it needs a few turns of the loop to end.
 _TASK_END_TURNS = 4
+
+#: What servers say that have no place for us, or do not want us, in words for a person.
+_REFUSALS = {
+    StatusCodes.BadTooManySessions: "has no session free: close other clients, or wait until it forgets old ones",
+    StatusCodes.BadIdentityTokenRejected: "does not know this user: see `user` and `password` in cell.yaml",
+    StatusCodes.BadUserAccessDenied: "does not know this user or password: see `user` and `password` in cell.yaml",
+    StatusCodes.BadIdentityTokenInvalid: "does not take a user in this way: see `user` and `password` in cell.yaml",
+}
+
+#: What we are called where nothing is encrypted.
+_APPLICATION_URI = "urn:cellctl:client"
 
 #: How long the whole of connecting may take, in time-outs of one request.
 _CONNECT_TIMEOUTS = 4
@@ -36,57 +47,53 @@ _ABORT = struct.pack("ii", 1, 0)
 
 
 @contextlib.asynccontextmanager
-async def connected(profile: Profile) -> AsyncIterator[Client]:
+async def connected(profile: Profile, now_ns: int) -> AsyncIterator[Client]:
     """A client with an active session for the length of the block; DriverError if there can be none."""
     # What happens on a connection is told once, by DriverError; asyncua tells it at every step, and repeats.
     logging.getLogger("asyncua").setLevel(logging.CRITICAL)
     client = Client(profile.url, timeout=profile.timeout_s, watchdog_intervall=_NEVER_S, auto_reconnect=False)
     client.name = client.description = "cellctl"
-    client.application_uri = profile.application_uri
+    client.application_uri = profile.application_uri or _APPLICATION_URI
     client.session_timeout = _SESSION_MS
     if profile.user:
         client.set_user(profile.user)
         client.set_password(profile.password)
     try:
-        await _connect(client, profile)
+        await _connect(client, profile, now_ns)
         honour_cancellation()
         yield client
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, WrongDevice):
+        # A device has few sessions: one that is not given back is missing for half a minute.
         await _say_goodbye(client, profile.timeout_s)
         raise
     finally:
         await _abort(client)
 
 
-async def _connect(client: Client, profile: Profile) -> None:
+async def _connect(client: Client, profile: Profile, now_ns: int) -> None:
+    own = await shown_to(profile)
     try:
         async with asyncio.timeout(_CONNECT_TIMEOUTS * profile.timeout_s):
-            await _secure(client, profile)
+            if own is not None:
+                await secure(client, profile, own, now_ns)
             await client.connect()
     except TimeoutError as error:
         raise DriverError(f"{profile.endpoint} does not answer: is {profile.id} switched on?") from error
     except DriverError:
         raise
+    except UaStatusCodeError as error:
+        if own is not None and error.code in DISTRUST:
+            raise distrusted(profile, own, told(error)) from error
+        refusal = _REFUSALS.get(error.code, f"at {profile.endpoint} does not let us in: {told(error)}")
+        raise DriverError(f"{profile.id} {refusal}") from error
     except OSError as error:
+        if own is not None and error.strerror is None:  # some servers hang up rather than say that they distrust us
+            raise distrusted(profile, own, "it hung up") from error
         raise DriverError(
             f"cannot reach {profile.id} at {profile.endpoint}: {error.strerror or error or 'it hung up'}"
         ) from error
     except Exception as error:
         raise DriverError(f"{profile.id} at {profile.endpoint} does not let us in: {told(error)}") from error
-
-
-async def _secure(client: Client, profile: Profile) -> None:
-    if (files := profile.security) is None:
-        return
-    for path in (files.certificate, files.key, files.server_certificate):
-        if path and not await asyncio.to_thread(os.access, path, os.R_OK):
-            raise DriverError(f"the connection to {profile.id} is to be secured, but {path} cannot be read")
-    await client.set_security(
-        SecurityPolicyBasic256Sha256,
-        files.certificate,
-        files.key,
-        server_certificate=files.server_certificate or None,
-    )
 
 
 async def _say_goodbye(client: Client, timeout_s: float) -> None:

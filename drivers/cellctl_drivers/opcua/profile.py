@@ -62,11 +62,11 @@ class Watchdog:
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """The files that secure the channel."""
+    """That the connection is encrypted; the files for that, if they are not those of this computer."""
 
-    certificate: str
-    key: str
-    server_certificate: str
+    certificate: str = ""
+    key: str = ""
+    server_certificate: str = ""
 
 
 class Profile:
@@ -84,14 +84,20 @@ class Profile:
         self._sampling = settings.text("sampling", "")
         self._sampling_ms = settings.duration("sampling", "0 s") / 1e6 if self._sampling else AS_PUBLISHED
         self._queue = settings.integer("queue", 1, (1, _QUEUE_MAX))
-        self.security = _security(settings)
-        self.application_uri = settings.text("application_uri", "urn:cellctl:client")
+        self.security = _security(settings, simulated=device.simulated)
+        self.application_uri = settings.text("application_uri", "")
+        self.pki, self.simulated = device.pki, device.simulated
         settings.close()
         self.targets = {name: self._target(point) for name, point in device.points.items()}
         self.commands = {name: steps_of(command, self._names) for name, command in device.commands.items()}
         self.identity = self._identify(device.identify)
         self.watchdog = self._watchdog(device.watchdog)
         self._check_patience()
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether nothing is told to the device, nor asked of it but what it is."""
+        return not (self.targets or self.commands or self.watchdog or self.password)
 
     def places(self) -> list[Place]:
         """Every node that a row names."""
@@ -173,12 +179,10 @@ def _endpoint(address: str) -> tuple[Tcp, str]:
     return endpoint, address
 
 
-def _security(settings: Section) -> Security | None:
-    mode = settings.choice("security", "none", ("none", "sign_and_encrypt"))
+def _security(settings: Section, *, simulated: bool) -> Security | None:
+    mode = settings.choice("security", "sign_and_encrypt", ("none", "sign_and_encrypt"))
     files = {key: settings.text(key, "") for key in ("certificate", "key", "server_certificate")}
-    if mode == "none":
-        return None
-    for key in ("certificate", "key"):
-        if not files[key]:
-            raise AddressError(f"sign_and_encrypt needs the file of the {key}", settings.at(key))
-    return Security(**files)
+    for key, other in (("certificate", "key"), ("key", "certificate")):
+        if files[key] and not files[other]:
+            raise AddressError(f"the file of the {other} is missing", settings.at(key))
+    return None if mode == "none" or simulated else Security(**files)
