@@ -105,4 +105,5 @@ def described(port: int, rows: dict[str, Any], commands: dict[str, Any] | None =
         name: Command(name, CommandClass.PULSE, 2_000_000_000, options) for name, options in (commands or {}).items()
     }
     address = f"opc.tcp://127.0.0.1:{port}/oven/"
-    return Device("dev", "opcua", address, points, orders, {**SETTINGS, **more.pop("settings", {})}, **more)
+    settings, identity = {**SETTINGS, **more.pop("settings", {})}, more.pop("identity", None)
+    return Device("dev", "opcua", address, points, orders, settings, identity, more.pop("watchdog", None))

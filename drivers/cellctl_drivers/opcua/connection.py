@@ -11,11 +11,13 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 
+from asyncua import ua
 from asyncua.client.client import Client
+from asyncua.client.ua_client import UASocketProtocol
 from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaStatusCodeError
 
-from cellctl.driver import DriverError, WrongDevice
+from cellctl.driver import DriverError
 from cellctl_drivers.opcua.profile import Profile
 from cellctl_drivers.opcua.security import DISTRUST, distrusted, secure, shown_to
 
@@ -35,6 +37,13 @@ _REFUSALS = {
 
 #: What we are called where nothing is encrypted.
 _APPLICATION_URI = "urn:cellctl:client"
+
+#: A message that is longer is none that a device has to send; nor is a part of one. We announce 64 KiB for a part.
+MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+_PART_BYTES_MAX = 1024 * 1024
+
+#: How long a server may take to hear that we leave, when something is wrong already.
+_GOODBYE_S = 0.5
 
 #: How long the whole of connecting may take, in time-outs of one request.
 _CONNECT_TIMEOUTS = 4
@@ -58,13 +67,18 @@ async def connected(profile: Profile, now_ns: int) -> AsyncIterator[Client]:
     if profile.user:
         client.set_user(profile.user)
         client.set_password(profile.password)
+    _bound(client)
     try:
         await _connect(client, profile, now_ns)
         honour_cancellation()
         yield client
-    except (asyncio.CancelledError, WrongDevice):
-        # A device has few sessions: one that is not given back is missing for half a minute.
+    except asyncio.CancelledError:
         await _say_goodbye(client, profile.timeout_s)
+        raise
+    except DriverError as error:
+        # A device has few sessions: one that is not given back is missing for half a minute.
+        if not isinstance(error.__cause__, TimeoutError) and _is_open(client):
+            await _say_goodbye(client, min(profile.timeout_s, _GOODBYE_S))
         raise
     finally:
         await _abort(client)
@@ -100,6 +114,43 @@ async def _say_goodbye(client: Client, timeout_s: float) -> None:
     with contextlib.suppress(Exception):
         async with asyncio.timeout(timeout_s):
             await client.disconnect()
+
+
+def _is_open(client: Client) -> bool:
+    protocol = client.uaclient.protocol
+    return protocol is not None and protocol.transport is not None and not protocol.transport.is_closing()
+
+
+def _bound(client: Client) -> None:
+    """Have the connection cut if a message has no end: asyncua would take in whatever comes."""
+    make = client.uaclient._make_protocol  # noqa: SLF001 - asyncua has no other place for it
+
+    def bounded() -> UASocketProtocol:
+        protocol = make()
+        take, finish = protocol.data_received, protocol._process_received_message  # noqa: SLF001
+        unfinished = 0
+
+        def received(data: bytes) -> None:
+            nonlocal unfinished
+            unfinished += len(data)
+            if unfinished <= MESSAGE_BYTES_MAX:
+                take(data)
+            if unfinished > MESSAGE_BYTES_MAX or len(protocol.receive_buffer or b"") > _PART_BYTES_MAX:
+                protocol.receive_buffer = None
+                if protocol.transport is not None:
+                    protocol.transport.abort()
+
+        def finished(msg: ua.Message | ua.Acknowledge | ua.ErrorMessage | None) -> None:
+            nonlocal unfinished
+            if msg is not None:  # else it was a part of one
+                unfinished = 0
+            finish(msg)
+
+        protocol.data_received = received  # type: ignore[method-assign]
+        protocol._process_received_message = finished  # type: ignore[method-assign]  # noqa: SLF001
+        return protocol
+
+    client.uaclient._make_protocol = bounded  # type: ignore[method-assign]  # noqa: SLF001
 
 
 async def _abort(client: Client) -> None:
