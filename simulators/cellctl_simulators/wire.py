@@ -168,6 +168,9 @@ class Lines:
         return asks
 
 
+#: The namespace of the OPC UA standard itself.
+STANDARD_URI = "http://opcfoundation.org/UA/"
+
 #: A browse name: the URI of its namespace ("": the device's own), and the name.
 Step = tuple[str, str]
 
@@ -209,6 +212,8 @@ class Nodes:
         self.answer: Callable[[str, Sequence[Value]], Sequence[Value]] = _unanswered
         self._ways = {self._way(name, each): name for name, each in nodes.items()}
         self._ways |= {self._way(name, each): name for name, each in methods.items()}
+        steps = [uri for way in self._ways for uri, _ in way if uri != STANDARD_URI]
+        self._own_namespaces = tuple(dict.fromkeys((namespace, *steps)))
 
     def _way(self, name: str, each: Node | Method) -> tuple[Step, ...]:
         return tuple((uri or self.own_namespace, step) for uri, step in each.at or (("", name),))
@@ -236,6 +241,14 @@ class Nodes:
     def namespace(self) -> str:
         """The namespace as a client sees it."""
         return "urn:stranger" if self.mask is not None and self.mask.strange else self.own_namespace
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """All its namespaces but that of the standard, as a client sees them; its own is the first."""
+        own = self._own_namespaces
+        if self.mask is None or not self.mask.strange:
+            return own
+        return (self.namespace, *(f"{self.namespace}:{number}" for number in range(1, len(own))))
 
     def read(self, name: str) -> Value:
         """What a client reads; Unwilling if there is no such node."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cellctl.driver import Driver, Outcome, Unwilling, Value
+from cellctl.driver import Driver, Outcome, Unwilling, Value, WrongDevice
 from cellctl_drivers.opcua import OpcUaDriver
 from cellctl_simulators.faults.cable import Cable
 from cellctl_simulators.faults.mask import Mask
@@ -56,6 +56,7 @@ class MachineNodes(Nodes):
         super().__init__(TREE, nodes, methods)
         self.answer = self._started
         self.points: list[Value] = []
+        self.changed: Callable[[], None] = lambda: None
 
     def _started(self, name: str, inputs: Sequence[Value]) -> Sequence[Value]:
         if name == "Stop":
@@ -76,6 +77,7 @@ async def made(request: pytest.FixtureRequest) -> AsyncIterator[tuple[MachineNod
         return
     server = OpcUaServer(nodes, lambda: server.refresh(), Cable(Random(1)))
     await server.start()
+    nodes.changed = server.refresh
     port = int(server.at.rpartition(":")[2])
     yield nodes, lambda *what, **how: OpcUaDriver(described(port, *what, **how))
     await server.stop()
@@ -131,6 +133,25 @@ async def test_a_method_that_is_stuck_says_yes_and_does_nothing(made: Any, link:
         answer = await link.answer(link.call("start", point=7))
     assert answer.result == {"status": 0, "text": "", "done": False}
     assert nodes.points == []
+
+
+async def test_a_stranger_has_none_of_the_namespaces(made: Any, link: RecordingLink) -> None:
+    nodes, driver = made
+    identity = {"namespace": PARTS}
+    async with Running(driver({}, identity=identity), link):
+        assert link.ups == [PARTS]
+    nodes.mask = Mask(strange={""})
+    stranger = RecordingLink()
+    for _ in range(50):  # the server tells it as soon as it looks
+        async with Running(driver({}, identity=identity), stranger) as running:
+            if not stranger.ups:
+                error = await running.ended()
+                break
+        stranger.ups.clear()
+        nodes.changed()
+        await asyncio.sleep(0.02)
+    assert isinstance(error, WrongDevice)
+    assert str(error).endswith(f"urn:stranger, urn:stranger:1, wanted {PARTS!r}")
 
 
 def test_a_simulated_method_wants_exactly_its_inputs() -> None:

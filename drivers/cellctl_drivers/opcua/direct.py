@@ -18,6 +18,7 @@ class Nodes(Protocol):
     """The variables and methods of a simulated server, all in one namespace; Unwilling for what it does not take."""
 
     namespace: str
+    namespaces: tuple[str, ...]
 
     def find(self, way: tuple[tuple[str, str], ...]) -> str:
         """The name of what is at the end of a way, whose steps are namespace and browse name."""
@@ -47,10 +48,10 @@ class DirectOpcUa:
         profile, self._link, self._nodes = self._profile, link, self._contact.wire
         await reached(self._device, self._contact, profile.timeout_s)
         wanted = profile.identity
-        if wanted and wanted != self._nodes.namespace:
+        if wanted and wanted not in self._nodes.namespaces:
+            found = ", ".join(self._nodes.namespaces)
             raise WrongDevice(
-                f"{profile.id} is another device than expected: its namespaces are {self._nodes.namespace},"
-                f" wanted {wanted!r}"
+                f"{profile.id} is another device than expected: its namespaces are {found}, wanted {wanted!r}"
             )
         link.up(wanted)
         self._look = _NodesLook(profile, self._nodes)

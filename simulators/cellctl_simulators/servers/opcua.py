@@ -36,7 +36,7 @@ class OpcUaServer:
         self._wire = wire
         self._settle = settle
         self._cable = cable
-        self._namespace = wire.namespace
+        self._namespaces = wire.namespaces
         self._port = ReservedPort()
         self._server: Server | None = None
         self._variables: dict[str, ua.NodeId] = {}
@@ -97,7 +97,7 @@ class OpcUaServer:
 
     def refresh(self) -> None:
         """Have changed values pushed."""
-        renamed = self._namespace != self._wire.namespace
+        renamed = self._namespaces != self._wire.namespaces
         if renamed or any(self._told[name] != self._wire.read(name) for name in self._told):
             self._news.set()
 
@@ -117,10 +117,12 @@ class OpcUaServer:
         server.set_endpoint(f"opc.tcp://{self.at}")
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         server.set_identity_tokens([ua.AnonymousIdentityToken])
+        for namespace in self._wire.namespaces:
+            await server.register_namespace(namespace)
         tree = _Tree(server, self._wire.namespace)
         for name, node in self._wire.nodes.items():
             parent, own, browse = await tree.place(name, node.at)
-            variable = await parent.add_variable(own, browse, node.value, ua.VariantType[node.type])
+            variable = await parent.add_variable(own, browse, _variant(node.type, node.value))
             self._variables[name] = variable.nodeid
             self._told[name] = node.value
             if node.writable:
@@ -142,17 +144,17 @@ class OpcUaServer:
             finally:
                 self._settle()
             kinds = self._wire.methods[name].outputs
-            return [ua.Variant(value, ua.VariantType[kind]) for kind, value in zip(kinds, answer, strict=True)]
+            return [_variant(kind, value) for kind, value in zip(kinds, answer, strict=True)]
 
         return called
 
     async def _rename(self) -> None:
-        """The namespace has another name: the device is another one."""
+        """The namespaces have other names: the device is another one."""
         assert self._server is not None
         node = self._server.get_node(ua.NodeId(ua.Int32(ObjectIds.Server_NamespaceArray)))
-        names = [self._wire.namespace if name == self._namespace else name for name in await node.read_value()]
-        self._namespace = self._wire.namespace
-        await node.write_value(names)
+        names = await node.read_value()
+        self._namespaces = self._wire.namespaces
+        await node.write_value([*names[: -len(self._namespaces)], *self._namespaces])
 
     def _writer(self, name: str) -> Callable[[int, ua.DataValue], object]:
         async def written(_handle: int, data: ua.DataValue) -> None:
@@ -169,16 +171,20 @@ class OpcUaServer:
         while True:
             await self._news.wait()
             self._news.clear()
-            if self._namespace != self._wire.namespace:
+            if self._namespaces != self._wire.namespaces:
                 await self._rename()
             for name in self._wire.nodes:
                 value = self._wire.read(name)
                 if value != self._told[name]:
                     self._told[name] = value
-                    kind = ua.VariantType[self._wire.nodes[name].type]
-                    data = ua.DataValue(ua.Variant(value, kind), SourceTimestamp=ua.DateTime.now(UTC))
+                    variant = _variant(self._wire.nodes[name].type, value)
+                    data = ua.DataValue(variant, SourceTimestamp=ua.DateTime.now(UTC))
                     assert self._server is not None
                     await self._server.write_attribute_value(self._variables[name], data)
+
+
+def _variant(kind: str, value: Value) -> ua.Variant:
+    return ua.Variant(ua.LocalizedText(str(value)) if kind == "LocalizedText" else value, ua.VariantType[kind])
 
 
 class _Tree:
