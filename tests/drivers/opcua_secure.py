@@ -123,10 +123,11 @@ class Press:
 
 
 class Wiretap:
-    """A TCP proxy that keeps what passes."""
+    """A TCP proxy that keeps what passes; what begins with `on` may be late, or, with `cut_at` in it, end it all."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, on: bytes = b"", cut_at: bytes = b"", delay_s: float = 0.0) -> None:
         self._target = port
+        self._on, self._cut_at, self._delay_s = on, cut_at, delay_s
         self.heard = bytearray()
         self._writers: list[asyncio.StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -159,5 +160,10 @@ class Wiretap:
         with contextlib.suppress(ConnectionError):
             while data := await source.read(65536):
                 self.heard += data
+                if self._on and data.startswith(self._on):
+                    if self._cut_at and self._cut_at in data:
+                        source._transport.abort()  # type: ignore[attr-defined]
+                        break
+                    await asyncio.sleep(self._delay_s)
                 sink.write(data)
         sink.transport.abort()

@@ -16,6 +16,7 @@ from asyncua.server.user_managers import User, UserRole
 from cellctl.driver import Device, DriverError, Outcome
 from cellctl.pki import Pki
 from cellctl_drivers.opcua import OpcUaDriver
+from cellctl_drivers.opcua.security import _first
 
 from .opcua_secure import AES, BASIC, NONE, SERVER_URI, Identity, Press, Wiretap
 from .recording import RecordingLink, Running
@@ -172,6 +173,34 @@ async def test_a_server_that_does_not_trust_us_is_told(tmp_path: Path, link: Rec
         f"press does not trust this computer (BadCertificateUntrusted): trust its certificate there, {own}, with the"
         f" thumbprint {printed(own.read_bytes())}"
     )
+
+
+async def test_a_server_that_hangs_up_on_us_is_told_as_one_that_does_not_trust_us(
+    tmp_path: Path, link: RecordingLink
+) -> None:
+    """Some servers say nothing at all when they do not know a certificate."""
+    async with Press(tmp_path / "a").running() as press:
+        tap = Wiretap(press.port, cut_at=b"#Aes256_Sha256_RsaPss", on=b"OPNF")
+        async with tap.running() as port:
+            told = await refusal(press.device(trusting(press, tmp_path), port=port), link)
+    assert told.startswith("press does not trust this computer (it hung up): trust its certificate there")
+
+
+async def test_a_server_may_take_its_time_to_encrypt(tmp_path: Path, link: RecordingLink) -> None:
+    """But not to answer afterwards."""
+    async with Press(tmp_path / "a").running() as press:
+        tap = Wiretap(press.port, delay_s=0.7, on=b"OPNF")
+        async with tap.running() as port:
+            device = press.device(trusting(press, tmp_path), port=port, timeout="400 ms")
+            async with Running(OpcUaDriver(device), link):
+                await link.value("force", 7)
+
+
+def test_of_a_chain_the_first_is_the_servers_own(tmp_path: Path) -> None:
+    first, second = (Identity(uri=f"urn:test:{name}").write(tmp_path / name)[0].read_bytes() for name in "ab")
+    assert _first(first + second) == first
+    assert _first(first) == first
+    assert _first(b"\x30") == b"\x30"
 
 
 async def test_certificates_of_the_site_are_taken_from_files(tmp_path: Path, link: RecordingLink) -> None:

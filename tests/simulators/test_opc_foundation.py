@@ -9,6 +9,9 @@ from .phase_trial import trial
 AT = "opc.tcp://10.0.0.1:4840"
 MS = 1_000_000
 
+#: As a cell tells where its robot is.
+_WAY = '$robot: "path=$system/rob:MotionDevices/MotionDevice"'
+
 
 def test_a_program_is_loaded_runs_and_moves_the_axes(tmp_path):
     body = """
@@ -53,7 +56,7 @@ def test_a_program_is_stopped_on_its_way(tmp_path):
         await c.dev.stop()
         c.record("state", c.dev.state.value)
     """
-    told, outputs = trial(tmp_path, "opc-foundation.robotics", AT, body, {"speed_override": 50.0})
+    told, outputs = trial(tmp_path, "opc-foundation.robotics", AT, body, {"speed_override": 50.0}, _WAY)
     assert told == {"state": "Ready"}
     assert (outputs["finished"], outputs["moving"]) == (0, False)
 

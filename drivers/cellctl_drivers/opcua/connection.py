@@ -48,6 +48,9 @@ _GOODBYE_S = 0.5
 #: How long the whole of connecting may take, in time-outs of one request.
 _CONNECT_TIMEOUTS = 4
 
+#: A small PLC takes seconds for the arithmetic of an encrypted connection.
+_ENCRYPTING_S = 4.0
+
 #: asyncua looks after the connection by itself too; this much later than `_AUDIT_S` it has nothing left to find.
 _NEVER_S = 3600.0
 
@@ -86,11 +89,15 @@ async def connected(profile: Profile, now_ns: int) -> AsyncIterator[Client]:
 
 async def _connect(client: Client, profile: Profile, now_ns: int) -> None:
     own = await shown_to(profile)
+    patience_s = profile.timeout_s if own is None else max(profile.timeout_s, _ENCRYPTING_S)
+    client.uaclient._timeout = patience_s  # noqa: SLF001 - only the constructor takes it, which knows less
     try:
-        async with asyncio.timeout(_CONNECT_TIMEOUTS * profile.timeout_s):
+        async with asyncio.timeout(_CONNECT_TIMEOUTS * patience_s):
             if own is not None:
                 await secure(client, profile, own, now_ns)
             await client.connect()
+        if client.uaclient.protocol is not None:
+            client.uaclient.protocol.timeout = profile.timeout_s
     except TimeoutError as error:
         raise DriverError(f"{profile.endpoint} does not answer: is {profile.id} switched on?") from error
     except DriverError:

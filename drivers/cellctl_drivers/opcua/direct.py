@@ -91,6 +91,11 @@ class DirectOpcUa:
 
     def _made_ready(self, step: Put | Invoke, order: Call) -> Callable[[], Mapping[str, Value]]:
         """What does a step of a command; OrderError if what the order brings does not fit."""
+        try:
+            place = step.sink.node if isinstance(step, Put) else step.method
+            _ = _name(self._nodes, place)
+        except Unwilling as missing:
+            raise RefusalError(f"the server refuses {place}: {missing}") from missing
         if isinstance(step, Put):
             return partial(self._write, step.sink, step.sink.typed(filled(step.value, order)))
         return partial(self._invoke, step, [(kind, typed(kind, filled(value, order))) for kind, value in step.inputs])

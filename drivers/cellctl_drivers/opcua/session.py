@@ -108,9 +108,11 @@ class Session:
         sending = []
         for step in steps:
             if isinstance(step, Put):
+                _ = self._requests.places[step.sink.node]
                 data = data_value(step.sink, filled(step.value, order))
                 sending.append(partial(self._put, step, data))
             else:
+                _ = self._requests.places[step.on], self._requests.places[step.method]
                 inputs = [variant(kind, filled(value, order)) for kind, value in step.inputs]
                 sending.append(partial(self._requests.call, step, inputs))
         result: dict[str, Value] = {}
