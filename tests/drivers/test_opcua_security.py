@@ -149,6 +149,12 @@ async def test_a_server_that_does_not_encrypt_is_refused(tmp_path: Path, link: R
         assert "`security: none`" in told
 
 
+async def test_a_server_that_only_encrypts_is_told(tmp_path: Path, link: RecordingLink) -> None:
+    async with Press(tmp_path / "a", policies=(BASIC, AES)).running() as press:
+        told = await refusal(press.device(None, security="none"), link)
+    assert told == "press wants to be spoken to by an encrypted connection: remove `security: none`"
+
+
 async def test_simulated_devices_go_without_and_so_does_who_only_looks(tmp_path: Path, link: RecordingLink) -> None:
     async with Press(tmp_path / "a", policies=(NONE,)).running() as press:
         async with Running(OpcUaDriver(press.device(tmp_path / "pki", simulated=True)), link):

@@ -27,11 +27,17 @@ _SESSION_MS = 30_000
 #: asyncua cancels its publishing task and does not wait for it; it needs a few turns of the loop to end.
 _TASK_END_TURNS = 4
 
+#: What to tell of a server that has no place for those who do not encrypt; asyncua's own words for it.
+_ENCRYPTS = "wants to be spoken to by an encrypted connection: remove `security: none`"
+_NO_PLACE = "No matching endpoints"
+
 #: What servers say that have no place for us, or do not want us, in words for a person.
 _REFUSALS = {
     StatusCodes.BadTooManySessions: "has no session free: close other clients, or wait until it forgets old ones",
     StatusCodes.BadIdentityTokenRejected: "does not know this user: see `user` and `password` in cell.yaml",
     StatusCodes.BadUserAccessDenied: "does not know this user or password: see `user` and `password` in cell.yaml",
+    StatusCodes.BadSecurityPolicyRejected: _ENCRYPTS,
+    StatusCodes.BadSecurityModeRejected: _ENCRYPTS,
     StatusCodes.BadIdentityTokenInvalid: "does not take a user in this way: see `user` and `password` in cell.yaml",
 }
 
@@ -114,7 +120,8 @@ async def _connect(client: Client, profile: Profile, now_ns: int) -> None:
             f"cannot reach {profile.id} at {profile.endpoint}: {error.strerror or error or 'it hung up'}"
         ) from error
     except Exception as error:
-        raise DriverError(f"{profile.id} at {profile.endpoint} does not let us in: {told(error)}") from error
+        refusal = f"at {profile.endpoint} does not let us in: {told(error)}"
+        raise DriverError(f"{profile.id} {_ENCRYPTS if _NO_PLACE in str(error) else refusal}") from error
 
 
 async def _say_goodbye(client: Client, timeout_s: float) -> None:
