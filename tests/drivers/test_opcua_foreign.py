@@ -270,6 +270,66 @@ async def test_the_watchdog_is_fed_under_load(opcua_server: OpcUaServer) -> None
     assert any(answer.outcome is Outcome.CONFIRMED for answer in link.answers.values())
 
 
+@pytest.mark.parametrize("most", [3, 1])
+async def test_a_server_that_takes_little_at_once_is_asked_often(
+    opcua_server: OpcUaServer, monkeypatch: pytest.MonkeyPatch, *, most: int
+) -> None:
+    """It says so only by refusing: there is no other way to know of some."""
+    watch, translate = InternalSession.create_monitored_items, InternalSession.translate_browsepaths_to_nodeids
+
+    async def few_watched(self: InternalSession, params: ua.CreateMonitoredItemsParameters) -> Any:
+        if len(params.ItemsToCreate) > most:
+            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+        return await watch(self, params)
+
+    async def few_followed(self: InternalSession, params: list[ua.BrowsePath]) -> Any:
+        if len(params) > most:
+            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+        return await translate(self, params)
+
+    monkeypatch.setattr(InternalSession, "create_monitored_items", few_watched)
+    monkeypatch.setattr(InternalSession, "translate_browsepaths_to_nodeids", few_followed)
+    rows = {f"n{number}": {"type": "int", "read": "path=Count"} for number in range(23)}
+    rows["gone"] = {"type": "int", "read": "path=Count/Deep/Nowhere"}
+    device = described(opcua_server.port, rows, settings={"namespace": "urn:test:oven"})
+    link = RecordingLink()
+    async with Running(OpcUaDriver(device), link):
+        await until(lambda: len(link.last) == 24)
+    assert sum(sample.good for sample in link.last.values()) == 23
+    assert link.last["gone"].reason == "the server has no 'Deep' of urn:test:oven under Count"
+
+
+async def test_a_server_that_follows_no_ways_still_tells_the_rest(
+    opcua_server: OpcUaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(self: InternalSession, params: list[ua.BrowsePath]) -> Any:
+        raise ServiceError(ua.StatusCodes.BadServiceUnsupported)
+
+    monkeypatch.setattr(InternalSession, "translate_browsepaths_to_nodeids", never)
+    rows = {"way": {"type": "int", "read": "path=Count"}, "id": {"type": "int", "read": "s=Count"}}
+    device = described(opcua_server.port, rows, settings={"namespace": "urn:test:oven"})
+    link = RecordingLink()
+    async with Running(OpcUaDriver(device), link):
+        await until(lambda: len(link.last) == 2)
+    assert link.last["id"].good
+    told = "path=Count is a way, and the server follows none: the server cannot do that: BadServiceUnsupported"
+    assert link.last["way"].reason == told
+
+
+async def test_a_server_that_watches_nothing_is_lost(
+    opcua_server: OpcUaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(self: InternalSession, params: ua.CreateMonitoredItemsParameters) -> Any:
+        raise ServiceError(ua.StatusCodes.BadServiceUnsupported)
+
+    monkeypatch.setattr(InternalSession, "create_monitored_items", never)
+    async with Running(OpcUaDriver(described(opcua_server.port, NUMBERS)), RecordingLink()) as running:
+        error = await running.ended()
+    assert isinstance(error, DriverError)
+    assert str(error).startswith("dev does not tell of changes")
+
+
+NUMBERS = {"id": {"type": "int", "read": "ns=urn:test:oven;s=Count"}}
 SEEDS = range(2)
 
 

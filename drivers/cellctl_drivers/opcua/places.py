@@ -4,19 +4,17 @@ The rule kept here: nothing of it outlives a connection. A node that is not foun
 missing; the others work.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from asyncua import ua
 from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.status_codes import StatusCodes
 
 from cellctl_drivers.opcua.nodes import STANDARD, Node, Path, Place, Step
 from cellctl_drivers.wire.orders import RefusalError
 
 #: Asks the server to follow ways.
 Translate = Callable[[list[ua.BrowsePath]], Awaitable[list[ua.BrowsePathResult]]]
-
-#: Servers bound how many ways one request may have.
-_WAYS_MAX = 100
 
 #: Of so many ways that lead nowhere the missing step is looked for: a profile of another device has hundreds.
 _LOOKED_FOR_MAX = 10
@@ -45,10 +43,15 @@ class Places:
                 self._missing[path] = f"the server has no namespace {unknown!r}"
             else:
                 paths.append(path)
+        try:
+            results = await self._translate([self._way(path) for path in paths])
+        except RefusalError as refusal:
+            self._missing |= {path: f"{path} is a way, and the server follows none: {refusal}" for path in paths}
+            return
         lost = []
-        for path, result in zip(paths, await self._follow(paths), strict=True):
+        for path, result in zip(paths, results, strict=True):
             self._missing.pop(path, None)
-            if not result.StatusCode.is_good() and len(path.steps) > 1:
+            if result.StatusCode.value == StatusCodes.BadNoMatch and len(path.steps) > 1:
                 lost.append(path)
             try:
                 self._found[path] = _target(path, result)
@@ -76,16 +79,11 @@ class Places:
         known = {*self._namespaces, STANDARD}
         return next((step.namespace for step in steps if step.namespace not in known), "")
 
-    async def _follow(self, paths: Sequence[Path]) -> list[ua.BrowsePathResult]:
-        results = []
-        for some in _parts(paths, _WAYS_MAX):
-            results += await self._translate([self._way(path) for path in some])
-        return results
-
     async def _first_missing(self, path: Path) -> str:
         """Which step of a way is not there, and where it is missed."""
         shorter = [Path(path.steps[:length]) for length in range(1, len(path.steps))]
-        found = [result.StatusCode.is_good() for result in await self._follow(shorter)]
+        results = await self._translate([self._way(each) for each in shorter])
+        found = [result.StatusCode.is_good() for result in results]
         length = found.index(False) if False in found else len(found)
         above = "/".join(step.name for step in path.steps[:length]) or "Objects"
         step = path.steps[length]
@@ -123,8 +121,3 @@ def _target(path: Path, result: ua.BrowsePathResult) -> ua.NodeId:
         raise RefusalError(f"{len(ends)} nodes are at {path}: the way must lead to one")
     (end,) = ends
     return ua.NodeId(end.Identifier, end.NamespaceIndex, end.NodeIdType)
-
-
-def _parts(paths: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:
-    for start in range(0, len(paths), size):
-        yield paths[start : start + size]

@@ -4,7 +4,7 @@ The rule kept here: a server that does not answer is lost, and that is a DriverE
 does may take its time, so only its order is without an answer.
 """
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TypeVar
 
 from asyncua import ua
@@ -22,7 +22,11 @@ from cellctl_drivers.opcua.steps import Invoke, Sink
 from cellctl_drivers.opcua.values import data_value, outputs
 from cellctl_drivers.wire.orders import OrderError, RefusalError, SilenceError
 
+S = TypeVar("S")
 T = TypeVar("T")
+
+#: So many things are asked for in one request at first: servers bound that, and some say so only by refusing.
+_AT_ONCE = 100
 
 #: A server may have passed something on, and not know how it went.
 _IN_DOUBT = frozenset({StatusCodes.BadTimeout, StatusCodes.BadCommunicationError, StatusCodes.BadNoCommunication})
@@ -41,6 +45,7 @@ class Requests:
         self._profile = profile
         self.session = client.uaclient.session
         self.places = Places((), self._translate)
+        self._at_once = _AT_ONCE
 
     async def ask(self, request: Coroutine[object, object, T]) -> T:
         """The answer; DriverError if there is none."""
@@ -108,11 +113,36 @@ class Requests:
             raise
         return response
 
-    async def _translate(self, ways: list[ua.BrowsePath]) -> list[ua.BrowsePathResult]:
-        results = await self.ask(self.session.translate_browsepaths_to_nodeids(ways))
-        if len(results) != len(ways):
-            raise DriverError(f"{self._profile.id} answers {len(results)} ways, {len(ways)} were asked for")
-        return results
+    async def each(self, request: Callable[[list[S]], Coroutine[object, object, list[T]]], of: Sequence[S]) -> list[T]:
+        """The answer for each of many things, in as many requests as the server wants; RefusalError if in none."""
+        answers: list[T] = []
+        while len(answers) < len(of):
+            some = list(of[len(answers) : len(answers) + self._at_once])
+            told = await self.ask(_unless_too_many(request, some))
+            if told is None:
+                self._at_once = len(some) // 2
+                continue
+            if len(told) != len(some):
+                raise DriverError(f"{self._profile.id} gives {len(told)} answers, {len(some)} were asked for")
+            answers += told
+        return answers
+
+    async def _translate(self, ways: Sequence[ua.BrowsePath]) -> list[ua.BrowsePathResult]:
+        return await self.each(self.session.translate_browsepaths_to_nodeids, ways)
+
+
+async def _unless_too_many(
+    request: Callable[[list[S]], Coroutine[object, object, list[T]]], some: list[S]
+) -> list[T] | None:
+    """The answers; None if they were too many at once. RefusalError if the server does not know such requests."""
+    try:
+        return await request(some)
+    except UaStatusCodeError as error:
+        if error.code == StatusCodes.BadTooManyOperations and len(some) > 1:
+            return None
+        if error.code in _NOT_BEGUN:
+            raise RefusalError(f"the server cannot do that: {told(error)}") from error
+        raise
 
 
 def _check(statuses: Sequence[ua.StatusCode], what: str) -> None:

@@ -29,9 +29,6 @@ _AGAIN_S = 5.0
 #: So many of the nodes that are watched are read at each audit.
 _LOOKED_AT_MAX = 20
 
-#: Servers bound how many nodes one request may have.
-_ITEMS_MAX = 200
-
 #: The server does not know such a filter, or not for this node: then it shall tell every change.
 _NO_FILTER = frozenset(
     {
@@ -127,9 +124,7 @@ class Subscription:
                 wanted.append((handle, self._requests.places[target.read]))
             except RefusalError as refusal:
                 refused.append(target.reading.bad(str(refusal), now))
-        for start in range(0, len(wanted), _ITEMS_MAX):
-            refused += await self._create(wanted[start : start + _ITEMS_MAX])
-        self._link.put(refused)
+        self._link.put(refused + await self._create(wanted))
 
     async def _create(self, wanted: list[tuple[int, ua.NodeId]]) -> list[Sample]:
         """Have nodes watched; the samples of those that are refused."""
@@ -157,12 +152,10 @@ class Subscription:
             await self._requests.session.delete_monitored_items(parameters)
 
     async def _created(self, items: list[ua.MonitoredItemCreateRequest]) -> dict[int, ua.StatusCode]:
-        parameters = ua.CreateMonitoredItemsParameters(
-            SubscriptionId=self._id, TimestampsToReturn=ua.TimestampsToReturn.Both, ItemsToCreate=items
-        )
-        results = await self._requests.ask(self._requests.session.create_monitored_items(parameters))
-        if len(results) != len(items):
-            raise DriverError(f"{self._profile.id} answers {len(results)} nodes, {len(items)} were asked for")
+        try:
+            results = await self._requests.each(self._request, items)
+        except RefusalError as refusal:
+            raise DriverError(f"{self._profile.id} does not tell of changes: {refusal}") from refusal
         handles = [item.RequestedParameters.ClientHandle for item in items]
         created = dict(zip(handles, results, strict=True))
         self._items |= {handle: each.MonitoredItemId for handle, each in created.items() if each.StatusCode.is_good()}
@@ -193,6 +186,13 @@ class Subscription:
         for item in notification.MonitoredItems:
             if item.ClientHandle in self._targets:
                 self.seen(item.ClientHandle, item.Value.StatusCode)
+
+    async def _request(self, items: list[ua.MonitoredItemCreateRequest]) -> list[ua.MonitoredItemCreateResult]:
+        return await self._requests.session.create_monitored_items(
+            ua.CreateMonitoredItemsParameters(
+                SubscriptionId=self._id, TimestampsToReturn=ua.TimestampsToReturn.Both, ItemsToCreate=items
+            )
+        )
 
 
 def _item(handle: int, nodeid: ua.NodeId, watched: Watched) -> ua.MonitoredItemCreateRequest:
