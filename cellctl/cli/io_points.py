@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,7 +215,9 @@ def device_of(names: Sequence[str], where: Where) -> "tuple[Found, list[str]]":
         raise click.UsageError("--profile and --at go together")
     try:
         if where.profile:
-            return alone(where.profile, where.at, Path(STATE_FOLDER) / PKI_FOLDER), list(names)
+            one = alone(where.profile, where.at)
+            device = replace(one.device, pki=Path(STATE_FOLDER) / PKI_FOLDER)
+            return replace(one, device=device), list(names)
         model = load(where.cell, state=_state(where.cell))
     except FilesInvalid as invalid:
         from cellctl.cli.files import tell

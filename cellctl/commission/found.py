@@ -4,7 +4,7 @@ The rule kept here: what a visit knows of a device is what a cell would know of 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,9 +39,8 @@ def in_cell(model: CellModel, name: str) -> Found:
     return Found(model.devices[name], _of(name, signals), _of(name, commands))
 
 
-def alone(profile: str, address: str = "", pki: Path | None = None) -> Found:
-    """A device by its profile (its id, or a file), its address if that is not the profile's own example, and where
-    certificates are.
+def alone(profile: str, address: str = "") -> Found:
+    """A device by its profile (its id, or a file), and its address if that is not the profile's own example.
 
     LookupError if there is no such profile, FilesInvalid if it cannot be used, AddressError if the address cannot.
     """
@@ -59,7 +58,6 @@ def alone(profile: str, address: str = "", pki: Path | None = None) -> Found:
         raise FilesInvalid(report.problems)
     parts = parts_of(ALONE, found, report)
     device = parts.device(ALONE, found, address or found.file.profile.at, found.settings)
-    device = replace(device, pki=pki)
     driver_for(device.protocol)(device)
     return Found(device, _of(ALONE, parts.signals), _of(ALONE, parts.commands))
 

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator
 
 from asyncua import ua
@@ -65,10 +66,13 @@ _ABORT = struct.pack("ii", 1, 0)
 
 
 @contextlib.asynccontextmanager
-async def connected(profile: Profile, now_ns: int) -> AsyncIterator[Client]:
-    """A client with an active session for the length of the block; DriverError if there can be none."""
+async def connected(profile: Profile, now_ns: int | None = None) -> AsyncIterator[Client]:
+    """A client with an active session for the length of the block; DriverError if there can be none.
+
+    `now_ns` is when: certificates are judged by it (left out: the clock of this computer says).
+    """
     # What happens on a connection is told once, by DriverError; asyncua tells it at every step, and repeats.
-    logging.getLogger("asyncua").setLevel(logging.CRITICAL)
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
     client = Client(profile.url, timeout=profile.timeout_s, watchdog_intervall=_NEVER_S, auto_reconnect=False)
     client.name = client.description = "cellctl"
     client.application_uri = profile.application_uri or _APPLICATION_URI
@@ -78,7 +82,7 @@ async def connected(profile: Profile, now_ns: int) -> AsyncIterator[Client]:
         client.set_password(profile.password)
     _bound(client)
     try:
-        await _connect(client, profile, now_ns)
+        await _connect(client, profile, time.time_ns() if now_ns is None else now_ns)
         honour_cancellation()
         yield client
     except asyncio.CancelledError:
