@@ -16,7 +16,8 @@ from asyncua.server.user_managers import User, UserRole
 from cellctl.driver import Device, DriverError, Outcome
 from cellctl.pki import Pki
 from cellctl_drivers.opcua import OpcUaDriver
-from cellctl_drivers.opcua.security import _first
+from cellctl_drivers.opcua.profile import Profile
+from cellctl_drivers.opcua.security import _first, _is_local
 
 from .opcua_secure import AES, BASIC, NONE, SERVER_URI, Identity, Press, Wiretap
 from .recording import RecordingLink, Running
@@ -142,11 +143,36 @@ async def test_what_is_wrong_with_a_certificate_is_named(
     assert told.startswith(f"press shows a certificate (thumbprint {printed(press.certificate)}) that {says}")
 
 
-async def test_a_server_that_does_not_encrypt_is_refused(tmp_path: Path, link: RecordingLink) -> None:
+async def test_a_server_that_does_not_encrypt_is_refused(
+    tmp_path: Path, link: RecordingLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cellctl_drivers.opcua.security._is_local", lambda profile: False)
     async with Press(tmp_path / "a", policies=(NONE,)).running() as press:
         told = await refusal(press.device(tmp_path / "pki"), link)
         assert told.startswith("press offers no encryption that is good enough, but None (None_): switch")
         assert "`security: none`" in told
+
+
+async def test_a_server_on_this_computer_may_go_without_unless_it_was_trusted_once(
+    tmp_path: Path, link: RecordingLink
+) -> None:
+    async with Press(tmp_path / "a", policies=(NONE,)).running() as press:
+        async with Running(OpcUaDriver(press.device(tmp_path / "pki")), link):
+            await link.value("force", 7)
+        assert not (tmp_path / "pki").exists(), "nothing is made that is not needed"
+        trusting(press, tmp_path)
+        told = await refusal(press.device(tmp_path / "pki"), RecordingLink("press"))
+    assert told.startswith("press offers no encryption that is good enough")
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("[::1]", True), ("localhost", True), ("10.0.0.1", False)],
+)
+def test_which_hosts_are_this_computer(tmp_path: Path, *, host: str, local: bool) -> None:
+    device = Device("press", "opcua", f"opc.tcp://{host}:4840", {})
+    assert _is_local(Profile(device)) is local
+    assert _is_local(Profile(Device("press", "opcua", "opc.tcp://press.local", {}))) is False
 
 
 async def test_a_server_that_only_encrypts_is_told(tmp_path: Path, link: RecordingLink) -> None:
@@ -156,7 +182,7 @@ async def test_a_server_that_only_encrypts_is_told(tmp_path: Path, link: Recordi
 
 
 async def test_simulated_devices_go_without_and_so_does_who_only_looks(tmp_path: Path, link: RecordingLink) -> None:
-    async with Press(tmp_path / "a", policies=(NONE,)).running() as press:
+    async with Press(tmp_path / "a", policies=(NONE, BASIC)).running() as press:
         async with Running(OpcUaDriver(press.device(tmp_path / "pki", simulated=True)), link):
             await link.value("force", 7)
         assert not (tmp_path / "pki").exists()

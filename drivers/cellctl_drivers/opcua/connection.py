@@ -20,7 +20,7 @@ from asyncua.ua.uaerrors import UaStatusCodeError
 
 from cellctl.driver import DriverError
 from cellctl_drivers.opcua.profile import Profile
-from cellctl_drivers.opcua.security import DISTRUST, distrusted, secure, shown_to
+from cellctl_drivers.opcua.security import DISTRUST, distrusted, encrypts, offered, secure, shown_to
 
 #: After this the server forgets a session that nobody closed.
 _SESSION_MS = 30_000
@@ -98,13 +98,19 @@ async def connected(profile: Profile, now_ns: int | None = None) -> AsyncIterato
 
 
 async def _connect(client: Client, profile: Profile, now_ns: int) -> None:
-    own = await shown_to(profile)
-    patience_s = profile.timeout_s if own is None else max(profile.timeout_s, _ENCRYPTING_S)
-    client.uaclient._timeout = patience_s  # noqa: SLF001 - only the constructor takes it, which knows less
+    patience_s, own = profile.timeout_s, None
+    if encrypts(profile):
+        patience_s = max(profile.timeout_s, _ENCRYPTING_S)
+        client.uaclient._timeout = patience_s  # noqa: SLF001 - only the constructor takes it, which knows less
     try:
+        if encrypts(profile):
+            async with asyncio.timeout(_CONNECT_TIMEOUTS * patience_s):
+                offer = await offered(client, profile)
+            honour_cancellation()
+            if offer is not None:
+                own = await shown_to(profile)
+                await secure(client, profile, offer, own, now_ns)
         async with asyncio.timeout(_CONNECT_TIMEOUTS * patience_s):
-            if own is not None:
-                await secure(client, profile, own, now_ns)
             await client.connect()
         if client.uaclient.protocol is not None:
             client.uaclient.protocol.timeout = profile.timeout_s

@@ -1,13 +1,14 @@
 """Whether and how the connection to a server is encrypted, and whose server it is.
 
 The rule kept here: encrypted, unless the profile says `none`; and only to the server whose certificate a person has
-trusted for this device. Whatever speaks against that is a sentence with what to type. A device that is simulated, on
-this computer, goes without; so does one that is only looked for, to which nothing is told.
+trusted for this device. Whatever speaks against that is a sentence with what to type. A server on this computer that
+cannot encrypt, as the simulated ones, goes without; so does one that is only looked for, to which nothing is told.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from asyncua import ua
@@ -23,7 +24,7 @@ from asyncua.ua.status_codes import StatusCodes
 
 from cellctl.driver import DriverError
 from cellctl.pki import Own, Pki, Shown, application_uri, thumbprint
-from cellctl_drivers.opcua.profile import Profile, Security
+from cellctl_drivers.opcua.profile import Profile
 
 #: The policies that are good enough, the best first, by their URI.
 _POLICIES: Mapping[str, type[SecurityPolicy]] = {
@@ -50,7 +51,7 @@ DISTRUST = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class _Offer:
+class Offer:
     """The best that a server offers: the policy, its certificate, and what it calls itself."""
 
     policy: type[SecurityPolicy]
@@ -58,16 +59,30 @@ class _Offer:
     uri: str
 
 
-async def shown_to(profile: Profile) -> Own | None:
-    """What the server will be shown of us; None if nothing is to be encrypted. DriverError if there is nothing."""
-    if profile.security is None or (profile.pki is None and profile.only_looks):
-        return None
-    return await asyncio.to_thread(_own, profile, profile.security)
+def encrypts(profile: Profile) -> bool:
+    """Whether the connection is to be encrypted."""
+    return profile.security is not None and (profile.pki is not None or not profile.only_looks)
 
 
-async def secure(client: Client, profile: Profile, own: Own, now_ns: int) -> None:
-    """Have `client` encrypt, to a server that is trusted; DriverError if there is none."""
-    offer = _best(profile, await client.connect_and_get_server_endpoints())
+async def offered(client: Client, profile: Profile) -> Offer | None:
+    """The best that the server offers; None if it may go without. DriverError if nothing is good enough."""
+    endpoints = await client.connect_and_get_server_endpoints()
+    offer = _best(endpoints)
+    if offer is None and not (_is_local(profile) and not await asyncio.to_thread(_was_trusted, profile)):
+        raise DriverError(
+            f"{profile.id} offers no encryption that is good enough, but {_told(endpoints)}: switch Basic256Sha256 with"
+            " SignAndEncrypt on there, or say `security: none` if everybody may read along"
+        )
+    return offer
+
+
+async def shown_to(profile: Profile) -> Own:
+    """What the server will be shown of us; made if it is the first time, which may take seconds."""
+    return await asyncio.to_thread(_own, profile)
+
+
+async def secure(client: Client, profile: Profile, offer: Offer, own: Own, now_ns: int) -> None:
+    """Have `client` encrypt, to a server that is trusted; DriverError if it is not."""
     shown = _shown(profile, offer, now_ns)
     await asyncio.to_thread(_check_trust, profile, offer.certificate, shown)
     client.application_uri = profile.application_uri or own.uri
@@ -79,9 +94,10 @@ async def secure(client: Client, profile: Profile, own: Own, now_ns: int) -> Non
     )
 
 
-def _own(profile: Profile, security: Security) -> Own:
+def _own(profile: Profile) -> Own:
     """What we show: the files that the profile names, or the certificate of this computer."""
-    if security.certificate:
+    security = profile.security
+    if security is not None and security.certificate:
         certificate, key = Path(security.certificate), Path(security.key)
         for path in (certificate, key):
             try:
@@ -108,8 +124,23 @@ def _own(profile: Profile, security: Security) -> Own:
         ) from error
 
 
-def _best(profile: Profile, endpoints: Sequence[ua.EndpointDescription]) -> _Offer:
-    """The best of what a server offers; DriverError if nothing is good enough."""
+def _is_local(profile: Profile) -> bool:
+    """Whether nothing leaves this computer."""
+    host = profile.endpoint.host
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _was_trusted(profile: Profile) -> bool:
+    """Whether a certificate of the device is known: then it can encrypt, and something is wrong if it does not."""
+    own_file = profile.security is not None and profile.security.server_certificate
+    return bool(own_file) or (profile.pki is not None and Pki(profile.pki).trusted(profile.id) is not None)
+
+
+def _best(endpoints: Sequence[ua.EndpointDescription]) -> Offer | None:
+    """The best of what a server offers; None if nothing is good enough."""
     offered = {
         endpoint.SecurityPolicyUri: endpoint
         for endpoint in endpoints
@@ -118,19 +149,20 @@ def _best(profile: Profile, endpoints: Sequence[ua.EndpointDescription]) -> _Off
     for uri, policy in _POLICIES.items():
         if uri in offered:
             endpoint = offered[uri]
-            return _Offer(policy, _first(endpoint.ServerCertificate), str(endpoint.Server.ApplicationUri))
+            return Offer(policy, _first(endpoint.ServerCertificate), str(endpoint.Server.ApplicationUri))
+    return None
+
+
+def _told(endpoints: Sequence[ua.EndpointDescription]) -> str:
     modes = {f"{_policy_name(each)} ({each.SecurityMode.name})" for each in endpoints}
-    raise DriverError(
-        f"{profile.id} offers no encryption that is good enough, but {', '.join(sorted(modes)) or 'nothing'}: switch"
-        " Basic256Sha256 with SignAndEncrypt on there, or say `security: none` if everybody may read along"
-    )
+    return ", ".join(sorted(modes)) or "nothing"
 
 
 def _policy_name(endpoint: ua.EndpointDescription) -> str:
     return str(endpoint.SecurityPolicyUri).rpartition("#")[2]
 
 
-def _shown(profile: Profile, offer: _Offer, now_ns: int) -> Shown:
+def _shown(profile: Profile, offer: Offer, now_ns: int) -> Shown:
     """What the certificate of a server says; DriverError if that does not go together."""
     try:
         shown = Shown.of(offer.certificate)
