@@ -19,6 +19,8 @@ from cellctl_drivers.wire.endpoint import Tcp, parse_tcp, scheme_of
 from cellctl_drivers.wire.reading import Reading
 from cellctl_drivers.wire.settings import Section
 
+__all__ = ["TYPES", "Profile", "Security", "Target", "Watchdog", "Watched"]
+
 _PORT = 4840
 
 #: A latched signal may change several times within one publishing interval; of the others the newest value counts.
