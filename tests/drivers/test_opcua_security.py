@@ -235,6 +235,22 @@ def test_of_a_chain_the_first_is_the_servers_own(tmp_path: Path) -> None:
     assert _first(b"\x30") == b"\x30"
 
 
+async def test_our_own_certificate_has_expired(tmp_path: Path, link: RecordingLink) -> None:
+    certificate, key = Identity(uri="urn:site:cell-7", begin_days=-9, end_days=-2).write(tmp_path / "own")
+    async with Press(tmp_path / "a").running() as press:
+        pki = trusting(press, tmp_path)
+        told = await refusal(press.device(pki, certificate=str(certificate), key=str(key)), link)
+        assert told.startswith(f"our own certificate for press, {certificate}, has expired on ")
+        assert told.endswith(": renew it")
+        (pki / "own").mkdir()
+        (pki / "own" / "certificate.der").write_bytes(certificate.read_bytes())
+        (pki / "own" / "key.pem").write_bytes(key.read_bytes())
+        assert (await refusal(press.device(pki), RecordingLink("press"))).endswith(": cellctl cert renew")
+        Pki(pki).renew()
+        async with Running(OpcUaDriver(press.device(pki)), link):
+            await link.value("force", 7)
+
+
 async def test_certificates_of_the_site_are_taken_from_files(tmp_path: Path, link: RecordingLink) -> None:
     certificate, key = Identity(uri="urn:site:cell-7").write(tmp_path / "own")
     names: list[Any] = []

@@ -108,7 +108,7 @@ async def _connect(client: Client, profile: Profile, now_ns: int) -> None:
                 offer = await offered(client, profile)
             honour_cancellation()
             if offer is not None:
-                own = await shown_to(profile)
+                own = await shown_to(profile, now_ns)
                 await secure(client, profile, offer, own, now_ns)
         async with asyncio.timeout(_CONNECT_TIMEOUTS * patience_s):
             await client.connect()

@@ -76,9 +76,14 @@ async def offered(client: Client, profile: Profile) -> Offer | None:
     return offer
 
 
-async def shown_to(profile: Profile) -> Own:
-    """What the server will be shown of us; made if it is the first time, which may take seconds."""
-    return await asyncio.to_thread(_own, profile)
+async def shown_to(profile: Profile, now_ns: int) -> Own:
+    """What the server will be shown of us; made if it is the first time, which may take seconds. DriverError if it
+    does not hold: servers would only say that they do not trust it."""
+    own = await asyncio.to_thread(_own, profile)
+    if problem := Shown.of(_der(await asyncio.to_thread(own.certificate.read_bytes))).holds(now_ns):
+        renewal = "renew it" if profile.security is not None and profile.security.certificate else "cellctl cert renew"
+        raise DriverError(f"our own certificate for {profile.id}, {own.certificate}, {problem}: {renewal}")
+    return own
 
 
 async def secure(client: Client, profile: Profile, offer: Offer, own: Own, now_ns: int) -> None:
