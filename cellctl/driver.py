@@ -18,6 +18,7 @@ from cellctl.core.units import UnitError, duration_ns
 
 if TYPE_CHECKING:
     import asyncio
+    from pathlib import Path
 
 __all__ = [
     "TAP", "AddressError", "Browse", "Browser", "Call", "Command", "CommandClass", "Contact", "Device", "Directed",
@@ -82,7 +83,8 @@ class Device:
 
     `address` is the cell's `at:`; `settings` the profile's section for the protocol (`modbus:`, `opcua:`, `line:`)
     with the cell's `set:` laid over it; `identify` and `watchdog` as in the profile; `points` by signal name and
-    `commands` by name within the device.
+    `commands` by name within the device. `pki` is the folder with the certificates of this computer and of devices,
+    for `cellctl.pki`; None if there is none, as where devices are only looked for.
     """
 
     id: str
@@ -96,6 +98,7 @@ class Device:
     user: str = ""
     password: str = field(default="", repr=False)
     simulated: bool = False
+    pki: "Path | None" = None
 
 
 class Link(Protocol):

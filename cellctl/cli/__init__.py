@@ -30,6 +30,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
         "scan": ("scan", "scan", "Find devices in a network or at the serial ports."),
         "browse": ("browse", "browse", "Ask a device what it has: variables, registers, lines."),
         "import": ("imports", "import_group", "Make a profile of a list of signals: CSV, NodeSet, CODESYS, Kepware."),
+        "cert": ("cert", "cert", "The certificates of devices, and the one of this computer."),
         "io": ("io_group", "io", "Read, write and test the points of one device, with no cell running."),
     },
     "Operate": {

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -208,12 +208,16 @@ def device_of(names: Sequence[str], where: Where) -> "tuple[Found, list[str]]":
     from cellctl.driver import AddressError
     from cellctl.gateway.told import unknown
     from cellctl.model import FilesInvalid, load
+    from cellctl.pki import PKI_FOLDER
+    from cellctl.records import STATE_FOLDER
 
     if bool(where.profile) != bool(where.at):
         raise click.UsageError("--profile and --at go together")
     try:
         if where.profile:
-            return alone(where.profile, where.at), list(names)
+            one = alone(where.profile, where.at)
+            device = replace(one.device, pki=Path(STATE_FOLDER) / PKI_FOLDER)
+            return replace(one, device=device), list(names)
         model = load(where.cell, state=_state(where.cell))
     except FilesInvalid as invalid:
         from cellctl.cli.files import tell

@@ -12,6 +12,7 @@ from cellctl.driver import Device
 from cellctl.model.phase_file import PhaseFile
 from cellctl.model.problems import FilesInvalid, Place, Report, Wrong
 from cellctl.model.secrets import revealed
+from cellctl.pki import PKI_FOLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,10 @@ class CellModel:
     energy: Energy | None = None
 
     def revealed(self, state: Path, simulated: Collection[str] = ()) -> "CellModel":
-        """The same cell with its secrets, but for those of `simulated` devices; FilesInvalid if one is not there."""
-        devices, report = dict(self.devices), Report()
+        """The same cell as it runs on a state folder: with its secrets, but for those of `simulated` devices, and with
+        the place of its certificates. FilesInvalid if a secret is not there."""
+        devices = {name: replace(device, pki=state / PKI_FOLDER) for name, device in self.devices.items()}
+        report = Report()
         for (name, key), place in self.secrets.items():
             if name not in simulated:
                 device = devices[name]

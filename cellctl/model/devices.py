@@ -86,6 +86,7 @@ class DeviceReader:
             self._found.models[name] = profile.file.sim.model
         settings: dict[str, Any] = profile.settings | row.set
         device = parts.device(name, profile, row.at, settings)
+        check_security(device, profile, self._cell.document, self._report)
         driver = check_driver(device, profile.document, self._cell.document, self._report)
         if driver is not None and not row.set:  # what stands in the profile holds for its own settings
             check_golden(driver, parts, profile, self._report)
@@ -111,8 +112,21 @@ def check_profile(profile: Profile, report: Report) -> None:
     """Check a profile that no device has, at the address that it, or else its driver, gives as an example."""
     parts = parts_of("device", profile, report)
     device = parts.device("device", profile, profile.file.profile.at or _example(profile), profile.settings)
+    check_security(device, profile, None, report)
     if device.address and (driver := check_driver(device, profile.document, None, report)):
         check_golden(driver, parts, profile, report)
+
+
+def check_security(device: Device, profile: Profile, cell: Document | None, report: Report) -> None:
+    """Warn of a connection that is said to be without encryption, where that is said."""
+    if device.settings.get("security") != "none":
+        return
+    here = ("devices", device.id, "set", "security")
+    place = profile.document.at(profile.section, "security")
+    if cell is not None and here in cell.values:
+        place = cell.at(*here)
+    hint = f"remove 'security', and trust the device: cellctl cert trust {device.id}"
+    report.add(place, Wrong("W317", "what goes to and fro can be read and changed on its way", hint))
 
 
 def _example(profile: Profile) -> str:

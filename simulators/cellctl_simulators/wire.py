@@ -7,9 +7,10 @@ bytes on it, a model reads and fills it in `update`.
 import re
 import struct
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 
 from cellctl.driver import Unwilling, Value
 from cellctl_simulators.faults.mask import Mask
@@ -170,28 +171,87 @@ class Lines:
         return asks
 
 
+#: The namespace of the OPC UA standard itself.
+STANDARD_URI = "http://opcfoundation.org/UA/"
+
+#: A browse name: the URI of its namespace ("": the device's own), and the name.
+Step = tuple[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A variable of an OPC UA server: its built-in type by name, its first value, whether a client may write it."""
+    """A variable of an OPC UA server: its built-in type by name, its first value, whether a client may write it, and
+    the way to it from the folder Objects on (none: it lies there under its own name)."""
 
     type: str
     value: Value
     writable: bool = False
+    at: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of an OPC UA server: the built-in types of its inputs and outputs by name, and the way to it."""
+
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    at: tuple[Step, ...] = ()
 
 
 class Nodes:
-    """The variables of an OPC UA device: string identifiers in one namespace."""
+    """The variables and methods of an OPC UA device: string identifiers in one namespace.
 
-    def __init__(self, namespace: str, nodes: Mapping[str, Node]) -> None:
+    Calls of its methods go to `answer`, which tells the outputs, or raises Unwilling.
+    """
+
+    def __init__(
+        self, namespace: str, nodes: Mapping[str, Node], methods: Mapping[str, Method] = MappingProxyType({})
+    ) -> None:
         self.own_namespace = namespace
         self.nodes = nodes
+        self.methods = methods
         self.values: dict[str, Value] = {name: node.value for name, node in nodes.items()}
         self.mask: Mask | None = None
+        self.answer: Callable[[str, Sequence[Value]], Sequence[Value]] = _unanswered
+        self._ways = {self._way(name, each): name for name, each in nodes.items()}
+        self._ways |= {self._way(name, each): name for name, each in methods.items()}
+        steps = [uri for way in self._ways for uri, _ in way if uri != STANDARD_URI]
+        self._own_namespaces = tuple(dict.fromkeys((namespace, *steps)))
+
+    def _way(self, name: str, each: Node | Method) -> tuple[Step, ...]:
+        return tuple((uri or self.own_namespace, step) for uri, step in each.at or (("", name),))
+
+    def find(self, way: tuple[Step, ...]) -> str:
+        """The name of what is at the end of a way; Unwilling if nothing is."""
+        if way not in self._ways:
+            raise Unwilling("BadNoMatch")
+        return self._ways[way]
+
+    def call(self, name: str, inputs: Sequence[tuple[str, Value]]) -> Sequence[Value]:
+        """What a client gets that calls a method with these types and values; Unwilling for what a server refuses."""
+        if name not in self.methods:
+            raise Unwilling("BadMethodInvalid")
+        method = self.methods[name]
+        if len(inputs) != len(method.inputs):
+            raise Unwilling("BadArgumentsMissing" if len(inputs) < len(method.inputs) else "BadTooManyArguments")
+        if tuple(kind for kind, _ in inputs) != method.inputs:
+            raise Unwilling("BadInvalidArgument")
+        if self.mask is not None and name in self.mask.stuck:
+            return [_FIRST.get(kind, 0) for kind in method.outputs]  # it says yes, and does nothing
+        return self.answer(name, [value for _, value in inputs])
 
     @property
     def namespace(self) -> str:
         """The namespace as a client sees it."""
         return "urn:stranger" if self.mask is not None and self.mask.strange else self.own_namespace
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """All its namespaces but that of the standard, as a client sees them; its own is the first."""
+        own = self._own_namespaces
+        if self.mask is None or not self.mask.strange:
+            return own
+        return (self.namespace, *(f"{self.namespace}:{number}" for number in range(1, len(own))))
 
     def read(self, name: str) -> Value:
         """What a client reads; Unwilling if there is no such node."""
@@ -219,6 +279,13 @@ class Nodes:
             raise KeyError(name)
         self.values[name] = value
 
+
+def _unanswered(name: str, inputs: Sequence[Value]) -> Sequence[Value]:
+    raise Unwilling("BadNotImplemented")
+
+
+#: What a method answers that says nothing; of all other types 0.
+_FIRST: Mapping[str, Value] = {"Boolean": False, "String": ""}
 
 Wire = Registers | Lines | Nodes
 

@@ -344,6 +344,6 @@ class OpcUaRig(Rig):
             f"opc.tcp://127.0.0.1:{self.proxy.port}/oven/",
             points,
             {"go": Command("go", CommandClass.PULSE, 2_000_000_000, {"write": {"s=Token UInt16": "$token"}})},
-            {"namespace": URI, "publishing": "20 ms", "timeout": "600 ms"},
+            {"namespace": URI, "publishing": "20 ms", "timeout": "600 ms", "security": "none"},
             {"namespace": URI if identify else "urn:test:fridge"},
         )

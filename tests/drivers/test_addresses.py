@@ -34,6 +34,10 @@ def row(**keys: Any) -> dict[str, Any]:
     return {"row": keys}
 
 
+def call(**keys: Any) -> dict[str, Any]:
+    return {"command": {"call": {"method": "path=Machine/Go", **keys}}}
+
+
 MODBUS = [
     ("modbus:10.0.0.1:99999", {}, ("at",), "65535"),
     ("modbis://10.0.0.1", {}, ("at",), "did you mean 'modbus'"),
@@ -112,7 +116,9 @@ MODBUS += [
 OPCUA = [
     ("opc:tcp://10.0.0.1", {}, ("at",), "did you mean 'opc.tcp'"),
     ("", {"settings": {"securty": "none"}}, ("opcua", "securty"), "did you mean 'security'"),
-    ("", {"settings": {"security": "sign_and_encrypt"}}, ("opcua", "certificate"), "file"),
+    ("", {"settings": {"certificate": "own.der"}}, ("opcua", "certificate"), "file of the key"),
+    ("", {"settings": {"key": "key.pem"}}, ("opcua", "key"), "file of the certificate"),
+    ("", {"settings": {"security": "some"}}, ("opcua", "security"), "none, sign_and_encrypt"),
     ("", row(read="Name"), ("signals", "a", "read"), "s=NAME"),
     ("", row(read="ns=3;s=Name"), ("signals", "a", "read"), "URI"),
     ("", row(read="i=abc"), ("signals", "a", "read"), "not a number"),
@@ -121,7 +127,45 @@ OPCUA = [
     ("", row(read="s=Name", write="s=Name int16"), ("signals", "a", "write"), "did you mean 'Int16'"),
     ("", {"command": {"write": {"s=Name": 1}}}, ("commands", "c", "write"), "type"),
     ("", {"command": {"write": {"s=Name Int16": [1, 2]}}}, ("commands", "c", "write"), "one value"),
-    ("", {"command": {"call": "x"}}, ("commands", "c", "call"), "not known"),
+    ("", {"command": {"ask": "x"}}, ("commands", "c", "ask"), "not known"),
+    ("", {"command": {}}, ("commands", "c", "write"), "or `call"),
+    ("", {"command": {"call": "x"}}, ("commands", "c", "call"), "name the method"),
+    ("", {"command": {"call": []}}, ("commands", "c", "call"), "nothing to do"),
+    ("", {"command": {"call": {"on": "s=A"}}}, ("commands", "c", "call"), "'method' is missing"),
+    ("", {"command": {"call": {"method": "s=Go"}}}, ("commands", "c", "call", "method"), "on: ROW"),
+    ("", {"command": {"call": {"method": "path=Go"}}}, ("commands", "c", "call", "method"), "on: ROW"),
+    ("", call(inputs=["UInt16"]), ("commands", "c", "call", "inputs", 0), "{type: TYPE"),
+    ("", call(inputs=[{"type": "Word", "value": 1}]), ("commands", "c", "call", "inputs", 0, "type"), "no type"),
+    ("", call(inputs=[{"type": "Byte"}]), ("commands", "c", "call", "inputs", 0, "value"), "one value"),
+    ("", call(outputs="status"), ("commands", "c", "call", "outputs"), "lists names"),
+    ("", call(outputs=["status"], expect={"stats": 0}), ("commands", "c", "call", "expect"), "did you mean 'status'"),
+    ("", call(expect=0, errors=[1]), ("commands", "c", "call", "expect"), "OUTPUT: VALUE"),
+    ("", call(within="3 s"), ("commands", "c", "call", "within"), "2 s at most"),
+    ("", call(withing="1 s"), ("commands", "c", "call", "withing"), "did you mean 'within'"),
+    ("", {**call(within="1 s"), "watchdog": {"write": "s=Beat Byte"}}, ("commands", "c", "call"), "not fed"),
+    ("", {"command": {"write": 5}}, ("commands", "c", "write"), "with its type"),
+    ("", row(read="g=1-2"), ("signals", "a", "read"), "not a GUID"),
+    ("", row(read="b=?"), ("signals", "a", "read"), "not Base64"),
+    ("", row(read="i=4294967296"), ("signals", "a", "read"), "not a number"),
+    ("", row(read="path="), ("signals", "a", "read"), "empty step"),
+    ("", row(read="path=0:Objects"), ("signals", "a", "read"), "1 to 32 steps"),
+    ("", row(read="path=A//B"), ("signals", "a", "read"), "empty step"),
+    ("", row(read="path=2:A"), ("signals", "a", "read"), "may change"),
+    ("", row(read="path=di:A"), ("signals", "a", "read"), "names no namespace"),
+    ("", row(read="path=$robot/A"), ("signals", "a", "read"), "$robot stands for"),
+    ("", {**row(read="path=$a"), "settings": {"namespace": "u", "$a": "$a"}}, ("signals", "a", "read"), "itself"),
+    ("", {**row(read="path=A"), "settings": {}}, ("signals", "a", "read"), "no namespace"),
+    ("", {"settings": {"namespaces": "urn:x"}}, ("opcua", "namespaces"), "{di: URI}"),
+    ("", {"settings": {"namespaces": {"2": "urn:x"}}}, ("opcua", "namespaces", "2"), "no short name"),
+    ("", {"settings": {"queue": 1001}}, ("opcua", "queue"), "1..1000"),
+    ("", {"settings": {"sampling": "soon"}}, ("opcua", "sampling"), "soon"),
+    ("", row(read="s=A", queue=0), ("signals", "a", "queue"), "1..1000"),
+    ("", row(read="s=A", deadband="much"), ("signals", "a", "deadband"), "percentage"),
+    ("", row(read="s=A", deadband="100 %"), ("signals", "a", "deadband"), "below 100 %"),
+    ("", row(read="s=A", deadband=-1), ("signals", "a", "deadband"), "above 0"),
+    ("", {**row(read="s=A", deadband=1), "type": "text"}, ("signals", "a", "deadband"), "text signal"),
+    ("", row(read="s=A", element=-1), ("signals", "a", "element"), "outside"),
+    ("", row(read="s=A", write="s=A Int16", element=1), ("signals", "a", "element"), "only be read"),
     ("", {"identify": {"namespac": "urn:x"}}, ("identify",), "'namespace' is missing"),
     ("", {"watchdog": {"write": "s=Beat Boolean"}}, ("watchdog", "write"), "whole-number"),
 ]

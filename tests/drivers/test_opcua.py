@@ -13,7 +13,8 @@ from asyncua import ua
 from cellctl.driver import Command, CommandClass, Device, DriverError, Outcome, Point, Quality, Signal
 from cellctl_drivers.opcua import OpcUaDriver
 from cellctl_drivers.opcua.connection import honour_cancellation
-from cellctl_drivers.opcua.profile import Node, Sink
+from cellctl_drivers.opcua.nodes import Node
+from cellctl_drivers.opcua.steps import Sink
 from cellctl_drivers.opcua.values import data_value, sample
 from cellctl_drivers.wire.orders import OrderError
 from cellctl_drivers.wire.reading import Reading
@@ -36,7 +37,9 @@ def device(rig: OpcUaRig, **rows: Any) -> Device:
         for name, (kind, read, write) in rows.items()
     }
     address = f"opc.tcp://127.0.0.1:{rig.proxy.port}/oven/"
-    return Device("dev", "opcua", address, points, settings={"namespace": URI, "publishing": "20 ms"})
+    return Device(
+        "dev", "opcua", address, points, settings={"namespace": URI, "publishing": "20 ms", "security": "none"}
+    )
 
 
 async def test_a_node_that_is_not_there_is_bad_and_the_others_are_good(rig: OpcUaRig, link: RecordingLink) -> None:

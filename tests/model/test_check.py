@@ -136,6 +136,24 @@ def test_a_missing_driver_says_what_there_is():
     assert callable(driver_for("modbus"))
 
 
+def test_a_connection_without_encryption_is_told_where_it_is_said(cell: Path):
+    profile, old = cell / "profiles" / "bm1-plc.yaml", "publishing: 50 ms"
+    edit(profile, old, f"{old}, security: none")
+    (problem,) = check(cell).problems
+    assert (problem.code, problem.severity, Path(problem.file).name) == ("W317", "warning", "bm1-plc.yaml")
+    assert "cellctl cert trust plc" in problem.hint
+    assert [each.code for each in check(profile).problems] == ["W317"]
+    edit(profile, f"{old}, security: none", old)
+    edit(cell / "cell.yaml", '10.20.1.10:4840"', '10.20.1.10:4840", set: {security: none}')
+    (problem,) = check(cell).problems
+    assert (problem.code, Path(problem.file).name) == ("W317", "cell.yaml")
+
+
+def test_a_model_that_is_to_run_knows_its_certificates(cell: Path, tmp_path: Path):
+    assert load(cell).devices["plc"].pki is None
+    assert load(cell, state=tmp_path).devices["plc"].pki == tmp_path / "pki"
+
+
 class TestSecrets:
     """`!secret name` in cell.yaml."""
 

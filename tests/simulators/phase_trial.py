@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cellctl.core.signal import Value
 from cellctl.gateway.parts import Parts
-from cellctl.testing import Setup, VirtualLoop, cell_model, on_bench
+from cellctl.testing import Setup, VirtualLoop, cell_model, on_bench, wall_clock
 from cellctl.testing.bench import Level
 
 CELL = """\
@@ -58,10 +58,16 @@ def trial(
         path = folder / "cell" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner, wall_clock(_loop(runner)):
         told, outputs = runner.run(_played(folder, "wire", [("0 s", inputs), *happens]))
         assert runner.run(_played(folder, "direct", [("0 s", inputs), *happens]))[0] == told
     return told, outputs
+
+
+def _loop(runner: asyncio.Runner) -> VirtualLoop:
+    loop = runner.get_loop()
+    assert isinstance(loop, VirtualLoop)
+    return loop
 
 
 async def _played(folder: Path, level: Level, happens: Happenings) -> tuple[dict[str, Value], Mapping[str, Value]]:

@@ -99,4 +99,11 @@ PROFILE: dict[str, tuple[str, str, str, str]] = {
         'u: {type: float, unit: V, read: input 0 uint16}\ngolden:\n  - {wire: "input 0: 4366 8000", is: {u: 230.5}}',
         'u: {type: float, unit: V, read: input 0 float32}\ngolden:\n  - {wire: "input 0: 4366 8000", is: {u: 230.5}}',
     ),
+    "W317": (
+        "a connection without encryption",
+        "Whoever is in the network can read and change what goes to and fro, passwords too. Devices that cannot\n"
+        "encrypt belong into a network of their own. Simulated devices go without by themselves.",
+        "opcua: {namespace: urn:maker:press, security: none}",
+        "opcua: {namespace: urn:maker:press}",
+    ),
 }

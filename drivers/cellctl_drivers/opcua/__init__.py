@@ -28,7 +28,7 @@ class OpcUaDriver:
         from cellctl_drivers.opcua.connection import connected
         from cellctl_drivers.opcua.session import Session
 
-        async with connected(self._profile) as client:
+        async with connected(self._profile, link.now()) as client:
             await Session(self._profile, link, client).run()
 
     async def browse(self, browse: Browse) -> None:

@@ -7,18 +7,20 @@ no task, no socket, no session.
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator
 
+from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.client.ua_client import UASocketProtocol
-from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
+from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaStatusCodeError
 
 from cellctl.driver import DriverError
 from cellctl_drivers.opcua.profile import Profile
+from cellctl_drivers.opcua.security import DISTRUST, distrusted, encrypts, offered, secure, shown_to
 
 #: After this the server forgets a session that nobody closed.
 _SESSION_MS = 30_000
@@ -26,97 +28,155 @@ _SESSION_MS = 30_000
 #: asyncua cancels its publishing task and does not wait for it; it needs a few turns of the loop to end.
 _TASK_END_TURNS = 4
 
+#: What to tell of a server that has no place for those who do not encrypt; asyncua's own words for it.
+_ENCRYPTS = "wants to be spoken to by an encrypted connection: remove `security: none`"
+_NO_PLACE = "No matching endpoints"
+
+#: What servers say that have no place for us, or do not want us, in words for a person.
+_REFUSALS = {
+    StatusCodes.BadTooManySessions: "has no session free: close other clients, or wait until it forgets old ones",
+    StatusCodes.BadIdentityTokenRejected: "does not know this user: see `user` and `password` in cell.yaml",
+    StatusCodes.BadUserAccessDenied: "does not know this user or password: see `user` and `password` in cell.yaml",
+    StatusCodes.BadSecurityPolicyRejected: _ENCRYPTS,
+    StatusCodes.BadSecurityModeRejected: _ENCRYPTS,
+    StatusCodes.BadIdentityTokenInvalid: "does not take a user in this way: see `user` and `password` in cell.yaml",
+}
+
+#: What we are called where nothing is encrypted.
+_APPLICATION_URI = "urn:cellctl:client"
+
+#: A message that is longer is none that a device has to send.
+MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+
+#: The longest part of a message that we say we take.
+_PART_BYTES_MAX = 65_535
+
+#: How long a server may take to hear that we leave, when something is wrong already.
+_GOODBYE_S = 0.5
+
 #: How long the whole of connecting may take, in time-outs of one request.
 _CONNECT_TIMEOUTS = 4
 
+#: A small PLC takes seconds for the arithmetic of an encrypted connection.
+_ENCRYPTING_S = 4.0
+
 #: asyncua looks after the connection by itself too; this much later than `_AUDIT_S` it has nothing left to find.
 _NEVER_S = 3600.0
-
-#: asyncua asks for messages in parts that are no longer; what is longer is none, and would be kept without end.
-_PART_BYTES_MAX = 65_535
 
 #: Linger for 0 s: what was not sent yet is thrown away and the server is told at once.
 _ABORT = struct.pack("ii", 1, 0)
 
 
 @contextlib.asynccontextmanager
-async def connected(profile: Profile) -> AsyncIterator[Client]:
-    """A client with an active session for the length of the block; DriverError if there can be none."""
+async def connected(profile: Profile, now_ns: int | None = None) -> AsyncIterator[Client]:
+    """A client with an active session for the length of the block; DriverError if there can be none.
+
+    `now_ns` is when: certificates are judged by it (left out: the clock of this computer says).
+    """
     # What happens on a connection is told once, by DriverError; asyncua tells it at every step, and repeats.
     logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
     client = Client(profile.url, timeout=profile.timeout_s, watchdog_intervall=_NEVER_S, auto_reconnect=False)
     client.name = client.description = "cellctl"
-    client.application_uri = profile.application_uri
+    client.application_uri = profile.application_uri or _APPLICATION_URI
     client.session_timeout = _SESSION_MS
-    _bound(client)
     if profile.user:
         client.set_user(profile.user)
         client.set_password(profile.password)
+    _bound(client)
     try:
-        await _connect(client, profile)
+        await _connect(client, profile, time.time_ns() if now_ns is None else now_ns)
         honour_cancellation()
         yield client
     except asyncio.CancelledError:
         await _say_goodbye(client, profile.timeout_s)
         raise
+    except DriverError as error:
+        # A device has few sessions: one that is not given back is missing for half a minute.
+        if not isinstance(error.__cause__, TimeoutError) and _is_open(client):
+            await _say_goodbye(client, min(profile.timeout_s, _GOODBYE_S))
+        raise
     finally:
         await _abort(client)
 
 
-def _bound(client: Client) -> None:
-    """Hang up on who sends what never becomes a message."""
-    make = client.uaclient._make_protocol  # noqa: SLF001 - asyncua has no other place for it
-
-    def made() -> UASocketProtocol:
-        protocol = make()
-        received = protocol.data_received
-
-        def bounded(data: bytes) -> None:
-            received(data)
-            if len(protocol.receive_buffer or b"") > _PART_BYTES_MAX and protocol.transport is not None:
-                protocol.transport.abort()
-
-        protocol.data_received = bounded  # type: ignore[method-assign]
-        return protocol
-
-    client.uaclient._make_protocol = made  # type: ignore[method-assign]  # noqa: SLF001
-
-
-async def _connect(client: Client, profile: Profile) -> None:
+async def _connect(client: Client, profile: Profile, now_ns: int) -> None:
+    patience_s, own = profile.timeout_s, None
+    if encrypts(profile):
+        patience_s = max(profile.timeout_s, _ENCRYPTING_S)
+        client.uaclient._timeout = patience_s  # noqa: SLF001 - only the constructor takes it, which knows less
     try:
-        async with asyncio.timeout(_CONNECT_TIMEOUTS * profile.timeout_s):
-            await _secure(client, profile)
+        if encrypts(profile):
+            async with asyncio.timeout(_CONNECT_TIMEOUTS * patience_s):
+                offer = await offered(client, profile)
+            honour_cancellation()
+            if offer is not None:
+                own = await shown_to(profile, now_ns)
+                await secure(client, profile, offer, own, now_ns)
+        async with asyncio.timeout(_CONNECT_TIMEOUTS * patience_s):
             await client.connect()
+        if client.uaclient.protocol is not None:
+            client.uaclient.protocol.timeout = profile.timeout_s
     except TimeoutError as error:
         raise DriverError(f"{profile.endpoint} does not answer: is {profile.id} switched on?") from error
     except DriverError:
         raise
+    except UaStatusCodeError as error:
+        if own is not None and error.code in DISTRUST:
+            raise distrusted(profile, own, told(error)) from error
+        refusal = _REFUSALS.get(error.code, f"at {profile.endpoint} does not let us in: {told(error)}")
+        raise DriverError(f"{profile.id} {refusal}") from error
     except OSError as error:
+        if own is not None and error.strerror is None:  # some servers hang up rather than say that they distrust us
+            raise distrusted(profile, own, "it hung up") from error
         raise DriverError(
             f"cannot reach {profile.id} at {profile.endpoint}: {error.strerror or error or 'it hung up'}"
         ) from error
     except Exception as error:
-        raise DriverError(f"{profile.id} at {profile.endpoint} does not let us in: {told(error)}") from error
-
-
-async def _secure(client: Client, profile: Profile) -> None:
-    if (files := profile.security) is None:
-        return
-    for path in (files.certificate, files.key, files.server_certificate):
-        if path and not await asyncio.to_thread(os.access, path, os.R_OK):
-            raise DriverError(f"the connection to {profile.id} is to be secured, but {path} cannot be read")
-    await client.set_security(
-        SecurityPolicyBasic256Sha256,
-        files.certificate,
-        files.key,
-        server_certificate=files.server_certificate or None,
-    )
+        refusal = f"at {profile.endpoint} does not let us in: {told(error)}"
+        raise DriverError(f"{profile.id} {_ENCRYPTS if _NO_PLACE in str(error) else refusal}") from error
 
 
 async def _say_goodbye(client: Client, timeout_s: float) -> None:
     with contextlib.suppress(Exception):
         async with asyncio.timeout(timeout_s):
             await client.disconnect()
+
+
+def _is_open(client: Client) -> bool:
+    protocol = client.uaclient.protocol
+    return protocol is not None and protocol.transport is not None and not protocol.transport.is_closing()
+
+
+def _bound(client: Client) -> None:
+    """Have the connection cut if a message has no end: asyncua would take in whatever comes."""
+    make = client.uaclient._make_protocol  # noqa: SLF001 - asyncua has no other place for it
+
+    def bounded() -> UASocketProtocol:
+        protocol = make()
+        take, finish = protocol.data_received, protocol._process_received_message  # noqa: SLF001
+        unfinished = 0
+
+        def received(data: bytes) -> None:
+            nonlocal unfinished
+            unfinished += len(data)
+            if unfinished <= MESSAGE_BYTES_MAX:
+                take(data)
+            if unfinished > MESSAGE_BYTES_MAX or len(protocol.receive_buffer or b"") > _PART_BYTES_MAX:
+                protocol.receive_buffer = None
+                if protocol.transport is not None:
+                    protocol.transport.abort()
+
+        def finished(msg: ua.Message | ua.Acknowledge | ua.ErrorMessage | None) -> None:
+            nonlocal unfinished
+            if msg is not None:  # else it was a part of one
+                unfinished = 0
+            finish(msg)
+
+        protocol.data_received = received  # type: ignore[method-assign]
+        protocol._process_received_message = finished  # type: ignore[method-assign]  # noqa: SLF001
+        return protocol
+
+    client.uaclient._make_protocol = bounded  # type: ignore[method-assign]  # noqa: SLF001
 
 
 async def _abort(client: Client) -> None:

@@ -1,20 +1,30 @@
 """An OPC UA device without its wire: the nodes of its model, told at the publishing interval, written exactly typed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from cellctl.driver import Call, Contact, Device, Link, Outcome, Sample, Unwilling, Value, Write, WrongDevice
-from cellctl_drivers.opcua.profile import Node, Profile, Sink, Target
+from cellctl_drivers.opcua.nodes import Path, Place
+from cellctl_drivers.opcua.profile import Profile, Target
+from cellctl_drivers.opcua.steps import Invoke, Put, Sink, typed
 from cellctl_drivers.wire.direct import Direct, Plan, reached
 from cellctl_drivers.wire.orders import OrderError, RefusalError, filled
 from cellctl_drivers.wire.verify import verify
 
 
 class Nodes(Protocol):
-    """The variables of a simulated server, all in one namespace; Unwilling for what it does not take."""
+    """The variables and methods of a simulated server, all in one namespace; Unwilling for what it does not take."""
 
     namespace: str
+    namespaces: tuple[str, ...]
+
+    def find(self, way: tuple[tuple[str, str], ...]) -> str:
+        """The name of what is at the end of a way, whose steps are namespace and browse name."""
+
+    def call(self, name: str, inputs: Sequence[tuple[str, Value]]) -> Sequence[Value]:
+        """Call a method, with values of these built-in types."""
 
     def read(self, name: str) -> Value:
         """The value of a variable."""
@@ -38,10 +48,10 @@ class DirectOpcUa:
         profile, self._link, self._nodes = self._profile, link, self._contact.wire
         await reached(self._device, self._contact, profile.timeout_s)
         wanted = profile.identity
-        if wanted and wanted != self._nodes.namespace:
+        if wanted and wanted not in self._nodes.namespaces:
+            found = ", ".join(self._nodes.namespaces)
             raise WrongDevice(
-                f"{profile.id} is another device than expected: its namespaces are {self._nodes.namespace},"
-                f" wanted {wanted!r}"
+                f"{profile.id} is another device than expected: its namespaces are {found}, wanted {wanted!r}"
             )
         link.up(wanted)
         self._look = _NodesLook(profile, self._nodes)
@@ -68,14 +78,37 @@ class DirectOpcUa:
         steps = self._profile.commands.get(order.name)
         if steps is None:
             raise OrderError(Outcome.NOT_SENT, f"there is no command {order.name!r}")
-        for number, (sink, value) in enumerate(steps):
+        doing = [self._made_ready(step, order) for step in steps]
+        result: dict[str, Value] = {}
+        for number, do in enumerate(doing):
             try:
-                self._write(sink, filled(value, order))
+                result |= do()
             except RefusalError as refusal:
                 if number == 0:
                     raise
-                raise OrderError(Outcome.UNKNOWN, f"only a part was done; then {refusal}") from refusal
-        return {}
+                raise OrderError(Outcome.UNKNOWN, f"only a part was done; then {refusal}", result) from refusal
+        return result
+
+    def _made_ready(self, step: Put | Invoke, order: Call) -> Callable[[], Mapping[str, Value]]:
+        """What does a step of a command; OrderError if what the order brings does not fit."""
+        try:
+            place = step.sink.node if isinstance(step, Put) else step.method
+            _ = _name(self._nodes, place)
+        except Unwilling as missing:
+            raise RefusalError(f"the server refuses {place}: {missing}") from missing
+        if isinstance(step, Put):
+            return partial(self._write, step.sink, step.sink.typed(filled(step.value, order)))
+        return partial(self._invoke, step, [(kind, typed(kind, filled(value, order))) for kind, value in step.inputs])
+
+    def _invoke(self, step: Invoke, inputs: Sequence[tuple[str, Value]]) -> Mapping[str, Value]:
+        self._contact.settle()
+        try:
+            answer = self._nodes.call(_name(self._nodes, step.method), inputs)
+        except Unwilling as refusal:
+            raise RefusalError(f"the server refuses {step.method}: {refusal}") from refusal
+        finally:
+            self._contact.settle()
+        return step.judged(list(answer))
 
     def _refresh(self, target: Target) -> Sample:
         assert target.read is not None
@@ -91,17 +124,16 @@ class DirectOpcUa:
         self._beat = self._beat % 100 + 1
         self._put(self._profile.watchdog.sink, self._beat)
 
-    def _write(self, sink: Sink, value: Value) -> None:
+    def _write(self, sink: Sink, value: Value) -> Mapping[str, Value]:
         if self._contact.busy:  # else it is at the present as it is
             self._contact.settle()
         self._put(sink, sink.typed(value))
         self._contact.settle()
+        return {}
 
     def _put(self, sink: Sink, value: Value) -> None:
-        if sink.node.namespace != self._nodes.namespace:
-            raise RefusalError("the server has no such namespace")
         try:
-            self._nodes.write(str(sink.node.name), value, sink.type)
+            self._nodes.write(_name(self._nodes, sink.node), value, sink.type)
         except Unwilling as refusal:
             raise RefusalError(f"the server refuses {sink.node}: {refusal}") from refusal
 
@@ -128,7 +160,7 @@ class _NodesLook:
 
     def differs(self) -> bool:
         """Whether the answer may be another than what was told."""
-        return any(self._told.get(signal) != self._shown(node) for signal, (_, node) in self._targets.items())
+        return any(self._new(signal, target, self._shown(node)) for signal, (target, node) in self._targets.items())
 
     def ask(self) -> None:
         """The server tells by itself."""
@@ -138,7 +170,7 @@ class _NodesLook:
         told = []
         for signal, (target, node) in self._targets.items():
             shown = self._shown(node)
-            if self._told.get(signal) == shown:
+            if not self._new(signal, target, shown):
                 continue
             self._told[signal] = shown
             if isinstance(shown, Refusal):
@@ -147,7 +179,14 @@ class _NodesLook:
                 told.append(target.reading.sample(shown, now))
         return told
 
-    def _shown(self, node: Node) -> "Value | Refusal":
+    def _new(self, signal: str, target: Target, shown: "Value | Refusal") -> bool:
+        """Whether the server would tell this after what it told last."""
+        told, watched = self._told.get(signal), target.watched
+        if isinstance(told, int | float) and isinstance(shown, int | float) and not watched.percent:
+            return abs(shown - told) > watched.deadband
+        return told != shown
+
+    def _shown(self, node: Place) -> "Value | Refusal":
         try:
             return _read(self._nodes, node)
         except RefusalError as refusal:
@@ -161,10 +200,17 @@ class Refusal:
     text: str
 
 
-def _read(nodes: Nodes, node: Node) -> Value:
-    if node.namespace != nodes.namespace:
-        raise RefusalError(f"the server has no namespace {node.namespace!r}")
+def _read(nodes: Nodes, node: Place) -> Value:
     try:
-        return nodes.read(str(node.name))
+        return nodes.read(_name(nodes, node))
     except Unwilling as refusal:
         raise RefusalError(str(refusal)) from refusal
+
+
+def _name(nodes: Nodes, place: Place) -> str:
+    """What the simulated server calls a node."""
+    if isinstance(place, Path):
+        return nodes.find(tuple((step.namespace, step.name) for step in place.steps))
+    if place.namespace != nodes.namespace:
+        raise RefusalError(f"the server has no namespace {place.namespace!r}")
+    return str(place.name)

@@ -1,87 +1,57 @@
 """Everything that can be known of an OPC UA device before it is connected.
 
-The rule kept here: nodes are named by the URI of their namespace, never by its index, which a server may change; writes
-name the exact type, because a server refuses every other one.
+The rule kept here: nothing that a server may change or refuse is left to chance: nodes are named as `nodes` says, types
+as `steps` says, and what is asked of the subscription has a bound.
 
-The profile language: ``opcua: {namespace, publishing, timeout, security, certificate, key, server_certificate,
-application_uri}``. A row is ``s=Name`` or ``i=42`` in that namespace, or ``ns=URI;s=Name``; a `write` row ends with the
-type: ``s=Name Int16``. A command has ``write: {"s=Name UInt16": VALUE}``, written in the order given.
+The profile language: ``opcua: {namespace, namespaces, $NAME, publishing, sampling, queue, timeout, security,
+certificate, key, server_certificate, application_uri}``. A row names a node; a `write` row ends with the type:
+``s=Name Int16``; `deadband`, `sampling`, `queue` and `element` say more of what is read. A command has
+``write: {"s=Name UInt16": VALUE}``, written in the order given, and `call`, done afterwards.
 """
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cellctl.driver import AddressError, Command, Device, Outcome, Point, Value
+from cellctl.driver import AddressError, Device, Point
+from cellctl_drivers.opcua.nodes import Names, Place
+from cellctl_drivers.opcua.steps import TYPES, Invoke, Put, Sink, sink_of, steps_of
 from cellctl_drivers.wire.endpoint import Tcp, parse_tcp, scheme_of
-from cellctl_drivers.wire.orders import OrderError
 from cellctl_drivers.wire.reading import Reading
-from cellctl_drivers.wire.settings import Section, Where, nearest
+from cellctl_drivers.wire.settings import Section
+
+__all__ = ["TYPES", "Profile", "Security", "Target", "Watchdog", "Watched"]
 
 _PORT = 4840
-_ROW = re.compile(r"(?:ns=(?P<namespace>[^;]+);)?(?P<kind>[si])=(?P<name>.+)\Z", re.DOTALL)
 
-#: The types that can be written, each with the bounds of its whole numbers (None: no whole number).
-TYPES: Mapping[str, tuple[int, int] | None] = {
-    "Boolean": None,
-    "SByte": (-(2**7), 2**7 - 1),
-    "Byte": (0, 2**8 - 1),
-    "Int16": (-(2**15), 2**15 - 1),
-    "UInt16": (0, 2**16 - 1),
-    "Int32": (-(2**31), 2**31 - 1),
-    "UInt32": (0, 2**32 - 1),
-    "Int64": (-(2**63), 2**63 - 1),
-    "UInt64": (0, 2**64 - 1),
-    "Float": None,
-    "Double": None,
-    "String": None,
-}
+#: A latched signal may change several times within one publishing interval; of the others the newest value counts.
+_LATCHED_QUEUE = 20
+_QUEUE_MAX = 1000
+
+#: The sampling intervals, in ms, that mean: as often as is published, and as often as the server can.
+AS_PUBLISHED, AS_CAN_BE = -1.0, 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """A node by the URI of its namespace and its name or number there."""
+class Watched:
+    """How the server watches a node: every how many ms, how many changes it keeps, which are too small to be told
+    (`percent` of the range that the server knows, or absolute in what the server tells), and which element of an array
+    is meant (None: it is none)."""
 
-    namespace: str
-    name: str | int
-
-    def __str__(self) -> str:
-        return f"{'s' if isinstance(self.name, str) else 'i'}={self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Sink:
-    """A node that can be written, and the exact type it takes."""
-
-    node: Node
-    type: str
-
-    def typed(self, value: Value) -> Value:
-        """`value` as the type; OrderError if it does not fit."""
-        bounds = TYPES[self.type]
-        if (self.type == "String") != isinstance(value, str):
-            raise OrderError(Outcome.REFUSED, f"{value!r} is not of type {self.type}")
-        if isinstance(value, str):
-            return value
-        if not math.isfinite(value):
-            raise OrderError(Outcome.REFUSED, f"{value} is not a number that can be written")
-        if self.type == "Boolean":
-            return bool(value)
-        if bounds is None:
-            return float(value)
-        if not bounds[0] <= round(value) <= bounds[1]:
-            raise OrderError(Outcome.REFUSED, f"{value} does not fit into {self.type}")
-        return round(value)
+    sampling_ms: float = AS_PUBLISHED
+    queue: int = 1
+    deadband: float = 0.0
+    percent: bool = False
+    element: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One point: how to decode it, where it is read and where it is written."""
+    """One point: how to decode it, where it is read and how it is watched there, and where it is written."""
 
     reading: Reading
-    read: Node | None
+    read: Place | None
     write: Sink | None
+    watched: Watched = Watched()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,59 +64,70 @@ class Watchdog:
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """The files that secure the channel."""
+    """That the connection is encrypted; the files for that, if they are not those of this computer."""
 
-    certificate: str
-    key: str
-    server_certificate: str
+    certificate: str = ""
+    key: str = ""
+    server_certificate: str = ""
 
 
 class Profile:
     """One OPC UA device; AddressError for whatever cannot be used."""
 
     def __init__(self, device: Device) -> None:
-        settings = Section(device.settings, ("opcua",))
+        parts = {name: way for name, way in device.settings.items() if str(name).startswith("$")}
+        settings = Section({key: value for key, value in device.settings.items() if key not in parts}, ("opcua",))
         self.id = device.id
         self.endpoint, self.url = _endpoint(device.address)
         self.user, self.password = device.user, device.password
-        self.namespace = settings.text("namespace", "")
+        self._names = Names(settings, parts)
         self.publishing_ms = settings.duration("publishing", "100 ms") / 1e6
         self.timeout_s = settings.duration("timeout", "1 s") / 1e9
-        self.security = _security(settings)
-        self.application_uri = settings.text("application_uri", "urn:cellctl:client")
+        self._sampling = settings.text("sampling", "")
+        self._sampling_ms = settings.duration("sampling", "0 s") / 1e6 if self._sampling else AS_PUBLISHED
+        self._queue = settings.integer("queue", 1, (1, _QUEUE_MAX))
+        self.security = _security(settings, simulated=device.simulated)
+        self.application_uri = settings.text("application_uri", "")
+        self.pki, self.simulated = device.pki, device.simulated
         settings.close()
         self.targets = {name: self._target(point) for name, point in device.points.items()}
-        self.commands = {name: self._command(command) for name, command in device.commands.items()}
+        self.commands = {name: steps_of(command, self._names) for name, command in device.commands.items()}
         self.identity = self._identify(device.identify)
         self.watchdog = self._watchdog(device.watchdog)
+        self._check_patience()
 
-    def namespaces(self) -> list[str]:
-        """The URI of every namespace that a row names."""
-        sinks = [sink for steps in self.commands.values() for sink, _ in steps]
-        sinks += [target.write for target in self.targets.values() if target.write is not None]
-        sinks += [self.watchdog.sink] if self.watchdog is not None else []
-        nodes = [target.read for target in self.targets.values() if target.read is not None]
-        return list(dict.fromkeys(node.namespace for node in (*nodes, *(sink.node for sink in sinks))))
+    @property
+    def only_looks(self) -> bool:
+        """Whether nothing is told to the device, nor asked of it but what it is."""
+        return not (self.targets or self.commands or self.watchdog or self.password)
+
+    def places(self) -> list[Place]:
+        """Every node that a row names."""
+        places: list[Place] = [target.read for target in self.targets.values() if target.read is not None]
+        places += [target.write.node for target in self.targets.values() if target.write is not None]
+        for step in (step for steps in self.commands.values() for step in steps):
+            places += [step.sink.node] if isinstance(step, Put) else [step.on, step.method]
+        places += [self.watchdog.sink.node] if self.watchdog is not None else []
+        return list(dict.fromkeys(places))
 
     def _target(self, point: Point) -> Target:
         options = Section(point.options, ("signals", point.signal.name))
+        watched = self._watched(point, options)
         options.close()
-        read = self._node(point.read, options.at("read")) if point.read else None
-        write = self._sink(point.write, options.at("write")) if point.write else None
-        return Target(Reading(point), read, write)
+        read = self._names.place(point.read, options.at("read")) if point.read else None
+        write = sink_of(point.write, self._names, options.at("write")) if point.write else None
+        if write is not None and watched.element is not None:
+            raise AddressError("a single element of an array can only be read", options.at("element"))
+        return Target(Reading(point), read, write, watched)
 
-    def _command(self, command: Command) -> tuple[tuple[Sink, Value], ...]:
-        options = Section(command.options, ("commands", command.name))
-        writes = options.take("write")
-        options.close()
-        if not isinstance(writes, Mapping) or not writes:
-            raise AddressError('an OPC UA command needs `write: {"s=Name Int16": VALUE}`', options.at("write"))
-        steps = []
-        for key, value in writes.items():
-            if not isinstance(value, bool | int | float | str):
-                raise AddressError(f"{key!r} needs one value", options.at("write"))
-            steps.append((self._sink(str(key), options.at("write")), value))
-        return tuple(steps)
+    def _watched(self, point: Point, options: Section) -> Watched:
+        latched = bool(point.signal.latch)
+        usual_ms = AS_CAN_BE if latched and not self._sampling else self._sampling_ms
+        sampling_ms = options.duration("sampling", "0 s") / 1e6 if "sampling" in options else usual_ms
+        queue = options.integer("queue", max(self._queue, _LATCHED_QUEUE if latched else 1), (1, _QUEUE_MAX))
+        deadband, percent = _deadband(point, options)
+        element = options.integer("element", 0, (0, 2**31 - 1)) if "element" in options else None
+        return Watched(sampling_ms, queue, deadband, percent, element)
 
     def _identify(self, identify: Mapping[str, object] | None) -> str:
         if identify is None:
@@ -160,33 +141,37 @@ class Profile:
         if watchdog is None:
             return None
         section = Section(watchdog, ("watchdog",))
-        sink = self._sink(section.text("write"), section.at("write"))
+        sink = sink_of(section.text("write"), self._names, section.at("write"))
         every_ns = section.duration("every", "1 s")
         section.close()
         if every_ns == 0 or TYPES[sink.type] is None:
             raise AddressError("a watchdog needs a period and a whole-number type", section.at("write"))
         return Watchdog(sink, every_ns)
 
-    def _node(self, text: str, where: Where) -> Node:
-        match = _ROW.match(text)
-        if match is None:
-            raise AddressError(f"{text!r} is not of the form s=NAME, i=NUMBER or ns=URI;s=NAME", where)
-        namespace = match["namespace"] or self.namespace
-        if not namespace:
-            raise AddressError(f"{text!r} has no namespace: give `opcua: {{namespace: URI}}`", where)
-        if namespace.isdigit():
-            raise AddressError(f"ns={namespace} is an index, which the server may change: give the URI", where)
-        if match["kind"] == "s":
-            return Node(namespace, match["name"])
-        if not match["name"].isdigit():
-            raise AddressError(f"i={match['name']} is not a number", where)
-        return Node(namespace, int(match["name"]))
+    def _check_patience(self) -> None:
+        """No method may take longer than the device lives without its watchdog."""
+        for name, steps in self.commands.items():
+            longest_ns = max((step.within_ns for step in steps if isinstance(step, Invoke)), default=0)
+            if self.watchdog is not None and longest_ns >= self.watchdog.every_ns:
+                raise AddressError("while it waits the watchdog is not fed: wait shorter", ("commands", name, "call"))
 
-    def _sink(self, text: str, where: Where) -> Sink:
-        name, _, kind = text.rpartition(" ")
-        if not name or kind not in TYPES:
-            raise AddressError(f"{text!r} does not end with the type to write{nearest(kind, tuple(TYPES))}", where)
-        return Sink(self._node(name.strip(), where), kind)
+
+def _deadband(point: Point, options: Section) -> tuple[float, bool]:
+    """The deadband of a row as the server is told it, and whether it is a percentage."""
+    if "deadband" not in options:
+        return 0.0, False
+    where = options.at("deadband")
+    text = options.text("deadband")
+    percent = text.endswith("%")
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        raise AddressError(f"{text!r} is neither a number in the unit of the signal nor a percentage", where) from None
+    if not 0 < number < (100 if percent else float("inf")):
+        raise AddressError(f"{text!r} is no deadband: it is above 0, and below 100 %", where)
+    if point.signal.type not in ("int", "float"):
+        raise AddressError(f"a {point.signal.type} signal has no deadband", where)
+    return (number, True) if percent else (number / abs(point.scale or 1.0), False)
 
 
 def _endpoint(address: str) -> tuple[Tcp, str]:
@@ -196,12 +181,10 @@ def _endpoint(address: str) -> tuple[Tcp, str]:
     return endpoint, address
 
 
-def _security(settings: Section) -> Security | None:
-    mode = settings.choice("security", "none", ("none", "sign_and_encrypt"))
+def _security(settings: Section, *, simulated: bool) -> Security | None:
+    mode = settings.choice("security", "sign_and_encrypt", ("none", "sign_and_encrypt"))
     files = {key: settings.text(key, "") for key in ("certificate", "key", "server_certificate")}
-    if mode == "none":
-        return None
-    for key in ("certificate", "key"):
-        if not files[key]:
-            raise AddressError(f"sign_and_encrypt needs the file of the {key}", settings.at(key))
-    return Security(**files)
+    for key, other in (("certificate", "key"), ("key", "certificate")):
+        if files[key] and not files[other]:
+            raise AddressError(f"the file of the {other} is missing", settings.at(key))
+    return None if mode == "none" or simulated else Security(**files)

@@ -11,6 +11,7 @@ from datetime import UTC
 from functools import cache
 
 from asyncua import ua
+from asyncua.common.node import Node
 from asyncua.server.address_space import AddressSpace, AttributeValue, NodeData, NodeManagementService
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession
@@ -18,11 +19,12 @@ from asyncua.server.server import Server
 from asyncua.server.standard_address_space import standard_address_space_services
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.status_codes import StatusCodes
 
-from cellctl.driver import Value
+from cellctl.driver import Unwilling, Value
 from cellctl_simulators.faults.cable import Cable, CabledProtocol
 from cellctl_simulators.servers.streams import LOOPBACK, ReservedPort
-from cellctl_simulators.wire import Nodes
+from cellctl_simulators.wire import Nodes, Step
 
 APPLICATION_URI = "urn:cellctl:simulator"
 
@@ -34,7 +36,7 @@ class OpcUaServer:
         self._wire = wire
         self._settle = settle
         self._cable = cable
-        self._namespace = wire.namespace
+        self._namespaces = wire.namespaces
         self._port = ReservedPort()
         self._server: Server | None = None
         self._variables: dict[str, ua.NodeId] = {}
@@ -96,7 +98,7 @@ class OpcUaServer:
 
     def refresh(self) -> None:
         """Have changed values pushed."""
-        renamed = self._namespace != self._wire.namespace
+        renamed = self._namespaces != self._wire.namespaces
         if renamed or any(self._told[name] != self._wire.read(name) for name in self._told):
             self._news.set()
 
@@ -116,25 +118,44 @@ class OpcUaServer:
         server.set_endpoint(f"opc.tcp://{self.at}")
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         server.set_identity_tokens([ua.AnonymousIdentityToken])
-        index = await server.register_namespace(self._wire.namespace)
+        for namespace in self._wire.namespaces:
+            await server.register_namespace(namespace)
+        tree = _Tree(server, self._wire.namespace)
         for name, node in self._wire.nodes.items():
-            variable = await server.nodes.objects.add_variable(
-                ua.NodeId.from_string(f"ns={index};s={name}"), f"{index}:{name}", node.value, ua.VariantType[node.type]
-            )
+            parent, own, browse = await tree.place(name, node.at)
+            variable = await parent.add_variable(own, browse, _variant(node.type, node.value))
             self._variables[name] = variable.nodeid
             self._told[name] = node.value
             if node.writable:
                 await variable.set_writable()
                 server.iserver.aspace.add_datachange_callback(variable.nodeid, AttributeIds.Value, self._writer(name))
+        for name, method in self._wire.methods.items():
+            parent, own, browse = await tree.place(name, method.at)
+            inputs, outputs = ([ua.VariantType[kind] for kind in kinds] for kinds in (method.inputs, method.outputs))
+            await parent.add_method(own, browse, self._caller(name), inputs, outputs)
         return server
 
+    def _caller(self, name: str) -> Callable[..., object]:
+        async def called(_parent: ua.NodeId, *inputs: ua.Variant) -> ua.StatusCode | list[ua.Variant]:
+            self._settle()
+            try:
+                answer = self._wire.call(name, [(each.VariantType.name, each.Value) for each in inputs])
+            except Unwilling as refusal:
+                return ua.StatusCode(getattr(StatusCodes, str(refusal)))
+            finally:
+                self._settle()
+            kinds = self._wire.methods[name].outputs
+            return [_variant(kind, value) for kind, value in zip(kinds, answer, strict=True)]
+
+        return called
+
     async def _rename(self) -> None:
-        """The namespace has another name: the device is another one."""
+        """The namespaces have other names: the device is another one."""
         assert self._server is not None
         node = self._server.get_node(ua.NodeId(ua.Int32(ObjectIds.Server_NamespaceArray)))
-        names = [self._wire.namespace if name == self._namespace else name for name in await node.read_value()]
-        self._namespace = self._wire.namespace
-        await node.write_value(names)
+        names = await node.read_value()
+        self._namespaces = self._wire.namespaces
+        await node.write_value([*names[: -len(self._namespaces)], *self._namespaces])
 
     def _writer(self, name: str) -> Callable[[int, ua.DataValue], object]:
         async def written(_handle: int, data: ua.DataValue) -> None:
@@ -151,17 +172,49 @@ class OpcUaServer:
         while True:
             await self._news.wait()
             self._news.clear()
-            if self._namespace != self._wire.namespace:
+            if self._namespaces != self._wire.namespaces:
                 await self._rename()
             for name in self._wire.nodes:
                 value = self._wire.read(name)
                 if value != self._told[name]:
                     self._told[name] = value
-                    kind = ua.VariantType[self._wire.nodes[name].type]
-                    data = ua.DataValue(ua.Variant(value, kind), SourceTimestamp=ua.DateTime.now(UTC))
+                    variant = _variant(self._wire.nodes[name].type, value)
+                    data = ua.DataValue(variant, SourceTimestamp=ua.DateTime.now(UTC))
                     assert self._server is not None
                     self._pushed = data
                     await self._server.write_attribute_value(self._variables[name], data)
+
+
+def _variant(kind: str, value: Value) -> ua.Variant:
+    return ua.Variant(ua.LocalizedText(str(value)) if kind == "LocalizedText" else value, ua.VariantType[kind])
+
+
+class _Tree:
+    """The objects on the ways to the nodes of a device, each made once."""
+
+    def __init__(self, server: Server, namespace: str) -> None:
+        self._server, self._own = server, namespace
+        self._objects: dict[tuple[Step, ...], Node] = {(): server.nodes.objects}
+
+    async def place(self, name: str, way: tuple[Step, ...]) -> tuple[Node, ua.NodeId, ua.QualifiedName]:
+        """What a node hangs on, its id, and its browse name."""
+        way = way or (("", name),)
+        own = ua.NodeId(ua.String(name), ua.Int16(await self._index("")))
+        return await self._object(way[:-1]), own, await self._browse_name(way[-1])
+
+    async def _object(self, way: tuple[Step, ...]) -> Node:
+        if way not in self._objects:
+            parent = await self._object(way[:-1])
+            index = await self._index("")
+            own = ua.NodeId(ua.String("/".join(name for _, name in way)), ua.Int16(index))
+            self._objects[way] = await parent.add_object(own, await self._browse_name(way[-1]))
+        return self._objects[way]
+
+    async def _browse_name(self, step: Step) -> ua.QualifiedName:
+        return ua.QualifiedName(ua.String(step[1]), ua.UInt16(await self._index(step[0])))
+
+    async def _index(self, uri: str) -> int:
+        return await self._server.register_namespace(uri or self._own)
 
 
 class _Inner(InternalServer):
