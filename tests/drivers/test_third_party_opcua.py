@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cellctl.driver import Device, DriverError, Outcome, Point, Signal
+from cellctl.driver import Command, CommandClass, Device, DriverError, Outcome, Point, Signal
 from cellctl_drivers.opcua import OpcUaDriver
 from tests.certificates import Issued
 
@@ -149,3 +149,16 @@ async def test_a_server_that_dies_is_lost_and_found_again(own_server: OpcUaPeer,
     async with Running(made, link):
         await link.value("count", 42)
     assert len(link.ups) == 2
+
+
+@pytest.mark.parametrize("way", [{"method": "path=Oven/Start"}, {"method": "s=Start", "on": "s=Oven"}])
+async def test_a_method_is_called_and_answers(server: OpcUaPeer, link: RecordingLink, way: dict[str, str]) -> None:
+    call = {**way, "inputs": [{"type": "UInt16", "value": "$point"}], "outputs": ["half"]}
+    start = Command("start", CommandClass.PULSE, 2_000_000_000, {"call": call})
+    server.ask("forget")
+    async with Running(driver(server, COUNT, commands={"start": start}), link):
+        answer = await link.answer(link.call("start", point=7))
+        assert (answer.outcome, answer.result) == (Outcome.CONFIRMED, {"half": 3.5})
+        refused = await link.answer(link.call("start", point=0))
+        assert (refused.outcome, "BadInvalidState" in refused.reason) == (Outcome.REFUSED, True)
+    assert server.ask("noted") == [7]

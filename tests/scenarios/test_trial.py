@@ -107,7 +107,12 @@ def test_a_full_disk_keeps_answers_waiting_and_a_stepped_clock_is_told(at: tuple
 def test_the_kinds_are_told(at: tuple[Path, str]) -> None:
     status, kinds = _api(at[1], "GET", "faults/kinds")
     assert status == 200
-    assert kinds["delay"]["options"]["by"] == {"kind": "duration", "text": "so much", "default": None}
+    assert kinds["delay"]["options"]["by"] == {
+        "kind": "duration",
+        "text": "so much",
+        "default": None,
+        "choices": [],
+    }
 
 
 def test_a_kill_is_a_kill(tmp_path: Path) -> None:
