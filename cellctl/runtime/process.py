@@ -88,6 +88,7 @@ class _TimerSelector(selectors.EpollSelector):
         if self._timer < 0:
             raise OSError(ctypes.get_errno(), "no timerfd")
         self._interval = _Interval()
+        self._passed_by = False
         self._interval_at = ctypes.byref(self._interval)
         self.register(self._timer, selectors.EVENT_READ)
         # Each expiry is told once, so that nobody has to read it away.
@@ -95,6 +96,10 @@ class _TimerSelector(selectors.EpollSelector):
             same.modify(self._timer, select.EPOLLIN | select.EPOLLET)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout == 0 and not self._passed_by:
+            self._passed_by = True  # what is ready goes first; the sockets are looked at the next time
+            return []
+        self._passed_by = False
         if timeout is not None and timeout > 0:
             if timeout > 2 * _NEAR_S:
                 timeout -= _NEAR_S

@@ -63,6 +63,45 @@ def test_timers_of_the_loop_are_exact() -> None:
     assert late[len(late) // 2] < 0.0007, "asyncio's own would fire after 2 ms"
 
 
+def test_whoever_never_rests_keeps_nobody_from_hearing() -> None:
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        near, far = socket.socketpair()
+        heard: list[bytes] = []
+        turns = 0
+        with near, far:
+            loop.add_reader(near, lambda: heard.append(near.recv(1)))
+            far.send(b"!")
+            while not heard:
+                turns += 1
+                await asyncio.sleep(0)
+            loop.remove_reader(near)
+        return turns
+
+    with asyncio.Runner(loop_factory=process.new_loop) as runner:
+        assert runner.run(main()) <= 3
+
+
+def test_a_near_timer_that_was_given_up_disturbs_no_far_one() -> None:
+    async def main() -> tuple[float, float]:
+        loop = asyncio.get_running_loop()
+        rung = asyncio.Event()
+        begin = loop.time()
+        loop.call_later(0.005, rung.set).cancel()
+        loop.call_later(0.06, rung.set)
+        await rung.wait()
+        far = loop.time() - begin
+        rung.clear()
+        loop.call_later(0.003, rung.set)
+        await rung.wait()
+        return far, loop.time() - begin - far
+
+    with asyncio.Runner(loop_factory=process.new_loop) as runner:
+        far, near = runner.run(main())
+    assert 0.06 <= far < 0.5
+    assert 0.003 <= near < 0.5
+
+
 def test_the_loop_does_all_that_a_loop_does() -> None:
     async def talk() -> bytes:
         one, two = socket.socketpair()

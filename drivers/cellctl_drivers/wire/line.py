@@ -61,6 +61,7 @@ class Line:
         self._loop = asyncio.get_running_loop()
         self._port: _Port | None = None
         self._places: dict[Place, asyncio.Protocol] = {}  # with what listens in between, if anything does
+        self._rest_s = 0.0  # between what comes and what is sent: the longest that a device here needs
         self._waiting: dict[Place, asyncio.Future[None]] = {}
         self._speaker: Place | None = None
         self._unanswered: tuple[float, float] | None = None  # when the request was sent, and its time-out
@@ -74,6 +75,7 @@ class Line:
     async def enter(self, place: Place) -> None:
         """Take a place; `leave` gives it back. DriverError if there is no connection."""
         self._places[place] = place
+        self._rest_s = max(each.min_pause_s for each in self._places)
         if self._port is None:
             await self.begin(place)
             self.end()
@@ -84,6 +86,7 @@ class Line:
         """Give the place back."""
         del self._places[place]
         if self._places:
+            self._rest_s = max(each.min_pause_s for each in self._places)
             self._advance()
         else:
             await self._close()
@@ -116,7 +119,7 @@ class Line:
 
     async def _pause(self, place: Place) -> None:
         """Wait until nothing came for as long as the devices here need; what never stops is not waited for."""
-        end_s = self._loop.time() + _PAUSES_MAX * max(each.min_pause_s for each in self._places)
+        end_s = self._loop.time() + _PAUSES_MAX * self._rest_s
         while (rest_s := min(self._pause_s(), end_s - self._loop.time())) > 0:
             await asyncio.wait((place.lost,), timeout=rest_s)
             _check(place)
@@ -158,8 +161,7 @@ class Line:
 
     def _pause_s(self) -> float:
         """How long the line must still rest between what came and what is sent, in seconds."""
-        pause_s = max(each.min_pause_s for each in self._places)
-        return self._last_byte_s + pause_s - self._loop.time() if pause_s else 0.0
+        return self._last_byte_s + self._rest_s - self._loop.time() if self._rest_s else 0.0
 
     def _spared(self, place: Place) -> bool:
         """Whether the neighbours have the line for themselves."""
