@@ -1,5 +1,7 @@
 """OPC UA servers that encrypt, with certificates as a test wants them."""
 
+# ruff: noqa: TID251 - the folder is called as it is; what is imported is of these tests
+
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
@@ -16,6 +18,8 @@ from cryptography.x509.oid import NameOID
 
 from cellctl.driver import Command, CommandClass, Device, Point, Signal
 from cellctl_simulators.servers.opcua import _Inner
+
+from .servers import Proxy
 
 URI = "urn:test:press"
 SERVER_URI = "urn:test:press:server"
@@ -122,42 +126,16 @@ class Press:
         )
 
 
-class Wiretap:
+class Wiretap(Proxy):
     """A TCP proxy that keeps what passes; what begins with `on` may be late, or, with `cut_at` in it, end it all."""
 
     def __init__(self, port: int, *, on: bytes = b"", cut_at: bytes = b"", delay_s: float = 0.0) -> None:
-        self._target = port
+        super().__init__(port)
         self._on, self._cut_at, self._delay_s = on, cut_at, delay_s
         self.heard = bytearray()
-        self._writers: list[asyncio.StreamWriter] = []
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[int]:
-        """For the length of the block; its port."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    async def carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         try:
-            yield server.sockets[0].getsockname()[1]
-        finally:
-            server.close()
-            for writer in self._writers:
-                writer.transport.abort()
-            for task in self._tasks:
-                task.cancel()
-            if self._tasks:
-                await asyncio.wait(self._tasks)
-            await asyncio.sleep(0.02)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        self._writers += [writer, far_writer]
-        for source, sink in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.create_task(self._pump(source, sink))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
             while data := await source.read(65536):
                 self.heard += data
                 if self._on and data.startswith(self._on):
@@ -166,4 +144,5 @@ class Wiretap:
                         break
                     await asyncio.sleep(self._delay_s)
                 sink.write(data)
-        sink.transport.abort()
+        finally:
+            sink.transport.abort()

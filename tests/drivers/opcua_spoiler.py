@@ -1,10 +1,13 @@
 """A proxy that spoils one message of an OPC UA server, and lets all others pass."""
 
+# ruff: noqa: TID251 - the folder is called as it is; what is imported is of these tests
+
 import asyncio
-import contextlib
 import struct
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from random import Random
+
+from .servers import Proxy
 
 #: Makes what arrives out of one message.
 Spoil = Callable[[Random, bytes], bytes]
@@ -70,49 +73,18 @@ SPOILS: Mapping[str, Spoil] = {
 }
 
 
-class Spoiler:
+class Spoiler(Proxy):
     """Between a client and the server at `port`: message number `place` of each connection is spoiled."""
 
     def __init__(self, port: int, spoil: Spoil, place: int, seed: int) -> None:
-        self._target, self._spoil, self._place = port, spoil, place
+        super().__init__(port)
+        self._spoil, self._place = spoil, place
         self._random = Random(seed)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._writers: list[asyncio.StreamWriter] = []
         self.sent = 0
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[int]:
-        """For the length of the block; its port."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        try:
-            yield server.sockets[0].getsockname()[1]
-        finally:
-            server.close()
-            for writer in self._writers:
-                writer.transport.abort()
-            for task in self._tasks:
-                task.cancel()
-            if self._tasks:
-                await asyncio.wait(self._tasks)
-            await asyncio.sleep(0.02)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        self._writers += [writer, far_writer]
-        for pump in (self._ask(reader, far_writer), self._answer(far_reader, writer)):
-            task = asyncio.create_task(pump)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _ask(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await source.read(65536):
-                sink.write(data)
-        sink.transport.abort()
-
-    async def _answer(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def answered(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         number = 0
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        try:
             while True:
                 header = await source.readexactly(8)
                 message = header + await source.readexactly(struct.unpack("<I", header[4:])[0] - 8)
@@ -121,4 +93,5 @@ class Spoiler:
                 self.sent += len(sent)
                 sink.write(sent)
                 await sink.drain()
-        sink.transport.abort()
+        finally:
+            sink.transport.abort()

@@ -4,11 +4,12 @@ The devices here are small, written for these tests, and share nothing with the 
 """
 
 import asyncio
+import contextlib
 import os
 import struct
 import tempfile
 import tty
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 Respond = Callable[[bytes], bytes]
@@ -182,7 +183,7 @@ class TcpServer:
 
 
 class Proxy:
-    """A TCP proxy that can hold everything back, or cut every connection."""
+    """A TCP proxy that can hold everything back, or cut every connection; who extends it says what else it does."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -204,23 +205,42 @@ class Proxy:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.02)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[int]:
+        """For the length of the block; its port."""
+        await self.start()
+        try:
+            yield self.port
+        finally:
+            await self.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
         self._writers += [writer, far_writer]
-        for source, sink in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.create_task(self._pump(source, sink))
+        for pump in (self.asked(reader, far_writer), self.answered(far_reader, writer)):
+            task = asyncio.create_task(self._until_it_ends(pump))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _until_it_ends(self, pump: Coroutine[Any, Any, None]) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await pump
+
+    async def asked(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        """Carry what the client sends."""
+        await self.carry(source, sink)
+
+    async def answered(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        """Carry what the server sends."""
+        await self.carry(source, sink)
+
+    async def carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         try:
             while data := await source.read(65536):
                 await self.open.wait()
                 sink.write(data)
-        except ConnectionError:
-            pass
         finally:
             sink.transport.abort()
 
