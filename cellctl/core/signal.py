@@ -94,15 +94,16 @@ class Image:
         self.declare(signals)
 
     def declare(self, signals: Iterable[Signal]) -> None:
-        """Take in those `signals` that are not declared yet: they have no value yet."""
+        """Take in `signals`: those that are not declared yet have no value yet, the others may be others than before."""
         for signal in signals:
             if signal.id not in self.signals:
                 self._of_device.setdefault(signal.device, []).append(signal.id)
-                self._stale_at.setdefault(signal.device, FAR_NS)
-                patience_ns = self._patience_ns.get(signal.device, FAR_NS)
-                self._patience_ns[signal.device] = min(patience_ns, signal.stale_after_ns)
                 self._samples[signal.id] = Sample(signal.id, None, Quality.BAD, reason="no value yet")
             self.signals[signal.id] = signal
+        for device, names in self._of_device.items():
+            self._patience_ns[device] = min(self.signals[name].stale_after_ns for name in names)
+        self._stale_at = dict.fromkeys(self._of_device, 0)  # the next look tells when
+        self.stale_at = 0 if self._of_device else FAR_NS
 
     def read(self, signal: str) -> Sample:
         """The last sample of `signal`; KeyError for a name that was never declared."""

@@ -77,6 +77,15 @@ def test_one_that_spoke_for_all_its_values_keeps_them_as_long_as_the_hastiest_al
     assert image.stale_at == 100 + 9 * STALE_AFTER_NS
 
 
+def test_a_signal_that_is_declared_anew_has_the_patience_of_the_new_one() -> None:
+    image = Image([Signal("plc.air", "float", stale_after_ns=9 * STALE_AFTER_NS)])
+    image.take(told("plc.air", 5.0, 10))
+    image.declare([Signal("plc.air", "float")])
+    image.confirm("plc", 20)
+    assert image.expire(20 + STALE_AFTER_NS) == []
+    assert image.expire(20 + LATE) == ["plc.air"]
+
+
 def test_a_clock_that_was_set_back_makes_no_value_last_longer(image: Image) -> None:
     image.take(told("plc.air", 5.0, LATE))
     image.take(told("plc.air", 6.0, 10))
