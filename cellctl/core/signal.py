@@ -94,7 +94,7 @@ class Image:
         self.declare(signals)
 
     def declare(self, signals: Iterable[Signal]) -> None:
-        """Take in `signals`: those that are not declared yet have no value yet, the others may be others than before."""
+        """Take in `signals`: a new one has no value yet, and one that is known may be another than before."""
         for signal in signals:
             if signal.id not in self.signals:
                 self._of_device.setdefault(signal.device, []).append(signal.id)

@@ -184,6 +184,18 @@ async def test_a_late_answer_ends_a_tcp_connection_and_the_write_is_unknown(
     assert (await link.answer(order)).outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT)
 
 
+async def test_a_gateway_that_does_not_reach_the_device_is_told_from_a_device_that_answers(
+    scripted: tuple[Scripted, ModbusDriver], link: RecordingLink
+) -> None:
+    device, driver = scripted
+    device.instead = lambda request: request[:4] + bytes([0, 3, request[6], request[7] | 0x80, 11])
+    async with Running(driver, link) as running:
+        error = await running.ended(0.5)
+    assert isinstance(error, DriverError)
+    assert str(error) == "dev: the device behind the gateway does not answer"
+    assert not link.ups
+
+
 @pytest.fixture
 async def rtu(link: RecordingLink) -> AsyncIterator[tuple[RtuDevice, ModbusDriver]]:
     device = RtuDevice(dict(REGISTERS))

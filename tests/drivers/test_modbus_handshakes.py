@@ -101,6 +101,8 @@ COMMANDS = {
     "stop": Command("stop", CommandClass.STOP, 10**9, {"write": {"holding 80": 0}}),
     "drop": Command("drop", CommandClass.LEVEL, 10**9, {"write": {"holding 60": 0}}),
     "other": Command("other", CommandClass.LEVEL, 10**9, {"write": {"holding 80": 1}}),
+    "sweep": Command("sweep", CommandClass.LEVEL, 10**9, {"write": {"holding 59": [0, 0]}}),
+    "huge": Command("huge", CommandClass.LEVEL, 10**9, {"write": {"holding 60": "$size"}}),
 }
 
 
@@ -215,7 +217,7 @@ async def test_what_is_on_is_renewed_until_it_is_off(place: Place, link: Recordi
         assert place.tool.written == []
 
 
-@pytest.mark.parametrize(("command", "ends"), [("stop", True), ("drop", True), ("other", False)])
+@pytest.mark.parametrize(("command", "ends"), [("stop", True), ("drop", True), ("sweep", True), ("other", False)])
 async def test_a_command_that_stops_or_writes_it_ends_what_is_held(
     place: Place, link: RecordingLink, command: str, ends: bool
 ) -> None:
@@ -225,6 +227,24 @@ async def test_a_command_that_stops_or_writes_it_ends_what_is_held(
         place.tool.written.clear()
         await asyncio.sleep(0.12)
         assert (place.tool.written == []) is ends
+
+
+async def test_a_command_that_is_never_sent_ends_nothing(place: Place, link: RecordingLink) -> None:
+    async with Running(place.driver(), link):
+        await link.set("lever", True)
+        assert (await link.answer(link.call("huge", size=70_000))).outcome is Outcome.REFUSED
+        place.tool.written.clear()
+        await until(lambda: place.tool.written.count(1) > 2)
+
+
+async def test_what_reading_clears_is_not_lost_when_it_is_looked_whether_anybody_is_there(
+    place: Place, link: RecordingLink
+) -> None:
+    event = Point(Signal("dev.new", "int"), "input 4 uint16", every_ns=FAST_NS, options={"clears": True})
+    place.finish(1, 2)
+    async with Running(place.driver({"new": event}), link):
+        await until(lambda: "new" in link.last)
+    assert link.samples[0].value == 1
 
 
 async def test_what_cannot_be_renewed_is_told(place: Place, link: RecordingLink) -> None:

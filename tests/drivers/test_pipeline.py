@@ -154,3 +154,14 @@ async def test_one_without_an_answer_ends_the_connection(keeping: tuple[Keeping,
         error = await running.ended(1.0)
     assert isinstance(error, DriverError)
     assert "within 200 ms" in str(error)
+
+
+async def test_each_answer_has_its_own_time(keeping: tuple[Keeping, int], link: RecordingLink) -> None:
+    device, port = keeping
+    async with Running(driver(port, 4), link) as running:
+        await link.value("s300", 301)
+        device.fault.delays_s = [0.12, 0.24, 0.36, 0.48]
+        seen = len(link.confirmed)
+        await until(lambda: not device.fault.delays_s)
+        await until(lambda: len(link.confirmed) > seen + 4)
+        assert not running.task.done()

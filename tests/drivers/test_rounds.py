@@ -8,6 +8,7 @@ import pytest
 
 from cellctl.driver import Call, DriverError, Outcome, Value, Write
 from cellctl.testing import VirtualLoop
+from cellctl_drivers.wire.line import Urgency
 from cellctl_drivers.wire.orders import SilenceError
 from cellctl_drivers.wire.rounds import Job, Rounds
 
@@ -108,7 +109,7 @@ async def test_what_keeps_a_device_alive_all_the_time_lets_others_in_between(lin
             log.append(name)
             await asyncio.sleep(0.02)
 
-        return Job(10 * MS, run, urgent)
+        return Job(10 * MS, run, Urgency.RENEWAL if urgent else Urgency.READING)
 
     jobs = [slow("a"), slow("b"), slow("read", urgent=False)]
     task = asyncio.create_task(Rounds(link, jobs, Performed(log), lost()).run())
@@ -122,13 +123,34 @@ async def test_what_keeps_a_device_alive_all_the_time_lets_others_in_between(lin
     assert len(kept) >= 2 * log.count("read") - 2, "and both before something else"
 
 
+async def test_an_order_goes_before_what_is_held(link: RecordingLink) -> None:
+    log: list[str] = []
+
+    async def renew() -> None:
+        log.append("renew")
+        await asyncio.sleep(0.02)
+
+    jobs = [Job(10 * MS, renew, Urgency.RENEWAL) for _ in range(8)]
+    task = asyncio.create_task(Rounds(link, jobs, Performed(log), lost()).run())
+    await until(lambda: len(log) > 10)
+    before = len(log)
+    orders = [link.write(f"x{number}", 1) for number in range(3)]
+    for order in orders:
+        await link.answer(order)
+    task.cancel()
+    await asyncio.wait((task,))
+    assert log[before:].count("renew") <= len(orders), "but the one that is being written when an order comes"
+
+
 async def test_what_is_urgent_goes_before_orders(link: RecordingLink) -> None:
     log: list[str] = []
 
     async def feed() -> None:
         log.append("feed")
 
-    task = asyncio.create_task(Rounds(link, [Job(10 * MS, feed, urgent=True)], Performed(log, 0.011), lost()).run())
+    task = asyncio.create_task(
+        Rounds(link, [Job(10 * MS, feed, Urgency.WATCHDOG)], Performed(log, 0.011), lost()).run()
+    )
     orders = [link.write(f"x{number}", 1) for number in range(8)]
     await link.answer(orders[-1])
     task.cancel()

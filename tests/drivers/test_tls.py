@@ -69,6 +69,19 @@ async def test_a_device_with_another_certificate_is_not_trusted(tmp_path: Path, 
         assert "not trusted (self-signed certificate)" in why
 
 
+async def test_what_signed_the_known_certificate_vouches_for_no_other(
+    tmp_path: Path, authority: Papers, link: RecordingLink
+) -> None:
+    own, other = (papers(tmp_path, name, by=authority) for name in ("device", "other"))
+    chain = tmp_path / "chain.pem"
+    chain.write_bytes(own.certificate.read_bytes() + authority.certificate.read_bytes())
+    async with device(own.context()) as port, Running(driver(port, server_certificate=chain), link):
+        await link.value("count", 7)
+    async with device(other.context()) as port:
+        why = await refused(driver(port, server_certificate=chain), RecordingLink())
+    assert "not trusted (its certificate is not that in" in why
+
+
 async def test_a_certificate_that_is_over_is_not_trusted(tmp_path: Path, link: RecordingLink) -> None:
     own = papers(tmp_path, "device", days=-1)
     async with device(own.context()) as port:

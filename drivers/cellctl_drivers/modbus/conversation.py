@@ -6,11 +6,12 @@ a device that says it is busy has not begun.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
 from cellctl.driver import Call, CommandClass, DriverError, Link, Outcome, Sample, Value, Write
+from cellctl_drivers.modbus.held import Held
 from cellctl_drivers.modbus.profile import Profile, Watchdog
 from cellctl_drivers.modbus.rows import Row
 from cellctl_drivers.modbus.steps import Pause, Step, Steps
@@ -19,6 +20,9 @@ from cellctl_drivers.wire.orders import BusyError, OrderError, RefusalError, fil
 from cellctl_drivers.wire.verify import verify
 
 T = TypeVar("T")
+
+#: Steps, each with the data that it writes.
+Encoded = Sequence[tuple[Step | Pause, bytes]]
 
 #: A busy device is asked again after this.
 AGAIN_S = 0.05
@@ -29,7 +33,7 @@ class Conversation(ABC):
 
     _profile: Profile
     _link: Link
-    _held: dict[str, tuple[Row, bytes]]  # what is on and is renewed: by the name of its point
+    _held: Held
     _beat = 0
 
     @abstractmethod
@@ -52,7 +56,7 @@ class Conversation(ABC):
         """The identity of the device, once it is made ready; WrongDevice, or DriverError if it does not let itself."""
         identity = await self._identify()
         try:
-            await self._take(self._profile.prepare, _as_written)
+            await self._take(_encoded(self._profile.prepare, _as_written))
         except (RefusalError, OrderError) as refusal:
             raise DriverError(f"{self._profile.id} cannot be made ready: {refusal}") from refusal
         return identity
@@ -77,11 +81,13 @@ class Conversation(ABC):
         if target.eeprom and target.reading.confirms(order.value, sample := await self._refresh(target)):
             return {} if sample.value is None else {"read_back": sample.value}
         data = row.encoded(raw)
-        self._held.pop(order.name, None)
+        self._held.end(order.name)
+        if isinstance(target.write, Row):  # masks leave the other bits alone
+            self._held.end_at(row, row.count)
         await self._patiently(lambda: self._write(row, data))
         result = await verify(target.reading, order.value, partial(self._refresh, target))
         if target.renew_ns and order.value:
-            self._held[order.name] = row, data
+            self._held.hold(order.name, row, data)
         return result
 
     async def call(self, order: Call) -> Mapping[str, Value]:
@@ -89,16 +95,19 @@ class Conversation(ABC):
         steps = self._profile.commands.get(order.name)
         if steps is None:
             raise OrderError(Outcome.NOT_SENT, f"there is no command {order.name!r}")
-        written = {str(step.row) for step in steps if isinstance(step, Step)}
-        stops = order.command_class is CommandClass.STOP
-        self._held = {name: held for name, held in self._held.items() if not stops and str(held[0]) not in written}
-        await self._take(steps, lambda value: filled(value, order))
+        taken = _encoded(steps, lambda value: filled(value, order))
+        if order.command_class is CommandClass.STOP:
+            self._held.end_all()
+        for step, _ in taken:
+            if isinstance(step, Step):
+                self._held.end_at(step.row, step.row.count * len(step.values))
+        await self._take(taken)
         return {}
 
-    async def _take(self, steps: Steps, fill: Callable[[Value], Value]) -> None:
+    async def _take(self, steps: Encoded) -> None:
         """Take one step after the other; what a refusal in the middle leaves is unknown."""
         begun = False
-        for step, data in [(step, _encoded(step, fill)) for step in steps]:  # what does not fit is found at once
+        for step, data in steps:
             if isinstance(step, Pause):
                 await asyncio.sleep(step.ns / 1e9)
                 continue
@@ -114,7 +123,7 @@ class Conversation(ABC):
     def _refused(self, name: str, refusal: RefusalError) -> None:
         """What is held could not be renewed: a device that is only busy is told the next time."""
         if not isinstance(refusal, BusyError):
-            del self._held[name]
+            self._held.end(name)
             reading = self._profile.targets[name].reading
             self._link.put([reading.bad(f"it is held no longer: {refusal}", self._link.now())])
             self._forget()
@@ -146,8 +155,9 @@ class Conversation(ABC):
         return sample
 
 
-def _encoded(step: Step | Pause, fill: Callable[[Value], Value]) -> bytes:
-    return step.row.encoded(*map(fill, step.values)) if isinstance(step, Step) else b""
+def _encoded(steps: Steps, fill: Callable[[Value], Value]) -> Encoded:
+    """What is sent for each step, before any of it is: OrderError for what does not fit."""
+    return [(step, step.row.encoded(*map(fill, step.values)) if isinstance(step, Step) else b"") for step in steps]
 
 
 def _as_written(value: Value) -> Value:

@@ -15,6 +15,7 @@ from cellctl.driver import (
     Value,
 )
 from cellctl_drivers.modbus.conversation import Conversation
+from cellctl_drivers.modbus.held import Held
 from cellctl_drivers.modbus.looking import BlockLook, Registers, bytes_of, refusal_of
 from cellctl_drivers.modbus.profile import Profile
 from cellctl_drivers.modbus.rows import Row, Table
@@ -39,7 +40,7 @@ class DirectModbus(Conversation):
         misses = 4 if profile.rtu else 1
         await reached(self._device, self._contact, profile.timeout_s * misses)
         link.up(await self._begin())
-        self._held = {}
+        self._held = Held(profile.targets)
         self._looks = [BlockLook(block, profile, self._registers) for block in profile.blocks()]
         beats = [] if profile.watchdog is None else [(profile.watchdog.every_ns, self._feed)]
         beats += [(every_ns, partial(self._renew, name)) for name, every_ns in profile.renewals()]
@@ -64,9 +65,9 @@ class DirectModbus(Conversation):
             raise DriverError(f"{self._profile.id} does not take its watchdog: {refusal}") from refusal
 
     def _renew(self, name: str) -> None:
-        if name in self._held:
+        if (held := self._held.get(name)) is not None:
             try:
-                self._put(*self._held[name])
+                self._put(*held)
             except RefusalError as refusal:
                 self._refused(name, refusal)
 

@@ -38,7 +38,7 @@ class Polled:
         self.every_ns = block.every_ns
         self._link = link
         self._readings = [targets[item.name].reading for item, _ in block.items]
-        self._clears = any(targets[item.name].clears for item, _ in block.items)
+        self.clears = any(targets[item.name].clears for item, _ in block.items)
         self._places = [(item.row.decode, at) for item, at in block.items]
         self._pieces = Struct(f">{(block.count + 7) // 8}B" if block.table.bits else f">{block.count}H")
         self._of_piece = _of_pieces(block)
@@ -99,7 +99,7 @@ class Polled:
 
     def miss(self, reason: str) -> None:
         """No answer came. What clears when it is read may have been lost with it."""
-        if self._clears:
+        if self.clears:
             self.refuse(f"its answer was lost: {reason}")
 
     def refuse(self, reason: str) -> None:

@@ -4,18 +4,19 @@ The rule kept here: identified before anything is written; every sample and ever
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 
 from cellctl.driver import DriverError, Link, Value
 from cellctl_drivers.modbus import requests
 from cellctl_drivers.modbus.conversation import Conversation
+from cellctl_drivers.modbus.held import Held
 from cellctl_drivers.modbus.plan import together
 from cellctl_drivers.modbus.polling import Polled
 from cellctl_drivers.modbus.profile import Profile, Watchdog
 from cellctl_drivers.modbus.requests import Framing, Request, RtuFraming, TcpFraming
 from cellctl_drivers.modbus.rows import Row
 from cellctl_drivers.wire.exchange import Exchange
+from cellctl_drivers.wire.line import Urgency
 from cellctl_drivers.wire.orders import BusyError, OrderError, RefusalError, SilenceError
 from cellctl_drivers.wire.rounds import Job, Rounds
 
@@ -28,7 +29,7 @@ class Session(Conversation):
         self._link = link
         self._exchange = exchange
         self._framing: Framing = RtuFraming(profile.unit) if profile.rtu else TcpFraming(profile.unit)
-        self._held = {}
+        self._held = Held(profile.targets)
         blocks = profile.blocks()
         self._blocks = [Polled(block, profile.targets, link, profile.blocks, only=len(blocks) == 1) for block in blocks]
 
@@ -41,9 +42,9 @@ class Session(Conversation):
         self._link.up(identity)
         jobs = [self._reading(group) for group in together(self._blocks, self._profile.pipeline)]
         if (watchdog := self._profile.watchdog) is not None:
-            jobs.insert(0, Job(watchdog.every_ns, partial(self._feed, watchdog), urgent=True))
+            jobs.insert(0, Job(watchdog.every_ns, partial(self._feed, watchdog), Urgency.WATCHDOG))
         for name, every_ns in self._profile.renewals():
-            jobs.append(Job(every_ns, partial(self._renew, name), urgent=True))
+            jobs.append(Job(every_ns, partial(self._renew, name), Urgency.RENEWAL))
         await Rounds(self._link, jobs, self, self._exchange.lost, urge=self._exchange.urge).run()
 
     def _reading(self, group: Sequence[Polled]) -> Job:
@@ -67,9 +68,17 @@ class Session(Conversation):
 
     async def _hear(self) -> None:
         """A device that has no identity is there if it answers, whatever it says."""
-        for block in self._blocks[:1]:
-            with suppress(RefusalError):
-                await self._ask(block.request)
+        if not self._blocks:
+            return
+        block = min(self._blocks, key=lambda block: block.clears)  # what reading clears is not to be lost
+        try:
+            data = await self._ask(block.request)
+        except RefusalError:
+            return
+        except OrderError as doubt:
+            raise DriverError(f"{self._profile.id}: {doubt}") from doubt
+        if block.clears:
+            block.owed = data
 
     async def _poll(self, block: Polled) -> None:
         try:
@@ -82,6 +91,9 @@ class Session(Conversation):
             raise
 
     async def _poll_together(self, framing: TcpFraming, group: Sequence[Polled]) -> None:
+        for block in group:
+            if block.owed:
+                await self._tell(block, block.owed)
         frames, take = framing.together([block.request for block in group])
         try:
             replies = await self._exchange.ask(frames, take, self._profile.timeout_s)
@@ -101,7 +113,7 @@ class Session(Conversation):
             block.owed = data
             for follower in block.followers(data):
                 await self._follow(follower)
-            block.owed = b""
+        block.owed = b""
         block.take(data)
 
     def _spoil(self, block: Polled, reason: RefusalError | OrderError) -> None:
@@ -117,11 +129,13 @@ class Session(Conversation):
             block.refuse(str(refusal))
 
     async def _renew(self, name: str) -> None:
-        if name in self._held:
+        if (held := self._held.get(name)) is not None:
             try:
-                await self._write(*self._held[name])
+                await self._write(*held)
             except RefusalError as refusal:
                 self._refused(name, refusal)
+            except OrderError:
+                return  # nobody knows whether it was done; it is done again soon
 
     async def _feed(self, watchdog: Watchdog) -> None:
         try:

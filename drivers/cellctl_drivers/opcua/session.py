@@ -18,6 +18,7 @@ from cellctl_drivers.opcua.requests import Requests
 from cellctl_drivers.opcua.steps import Put
 from cellctl_drivers.opcua.subscription import Subscription
 from cellctl_drivers.opcua.values import data_value, sample, variant
+from cellctl_drivers.wire.line import Urgency
 from cellctl_drivers.wire.orders import OrderError, RefusalError, filled
 from cellctl_drivers.wire.rounds import Job, Rounds
 from cellctl_drivers.wire.verify import verify
@@ -51,7 +52,7 @@ class Session:
         await self._subscription.begin()
         jobs = [Job(round(_AUDIT_S * 1e9), self._audit), Job(round(_LISTEN_S * 1e9), self._subscription.listen)]
         if (watchdog := self._profile.watchdog) is not None:
-            jobs.insert(0, Job(watchdog.every_ns, partial(self._feed, watchdog), urgent=True))
+            jobs.insert(0, Job(watchdog.every_ns, partial(self._feed, watchdog), Urgency.WATCHDOG))
         await Rounds(self._link, jobs, self, self._lost).run()
 
     async def _identify(self) -> str:

@@ -15,6 +15,7 @@ from cellctl_drivers.serial.hearing import Hearing
 from cellctl_drivers.serial.profile import ANYTHING, Profile, Question, Watchdog
 from cellctl_drivers.serial.templates import Match
 from cellctl_drivers.wire.exchange import Exchange, Take
+from cellctl_drivers.wire.line import Urgency
 from cellctl_drivers.wire.orders import RefusalError, SilenceError
 from cellctl_drivers.wire.rounds import Job, Rounds
 
@@ -34,7 +35,7 @@ class Session(Conversation):
         self._hearing.begin()
         jobs = [Job(question.every_ns, self._reader(question)) for question in self._profile.questions()]
         if (watchdog := self._profile.watchdog) is not None:
-            jobs.insert(0, Job(watchdog.every_ns, partial(self._feed, watchdog), urgent=True))
+            jobs.insert(0, Job(watchdog.every_ns, partial(self._feed, watchdog), Urgency.WATCHDOG))
         await Rounds(self._link, jobs, self, self._exchange.lost).run()
 
     async def _ask(self, text: str, match: Match, *, lines: int = 1, timeout_s: float = 0.0) -> re.Match[str]:

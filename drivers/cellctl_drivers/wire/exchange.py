@@ -116,7 +116,8 @@ class Exchange(Place):
             self._listen(self._buffer)
 
     def _look(self, waiting: asyncio.Future[object]) -> None:
-        """Whether what came in is the answer that is waited for."""
+        """Whether what came in is the answer that is waited for; a part of it that was taken makes up for its time."""
+        size = len(self._buffer)
         try:
             answer = self._take(self._buffer)
         except Exception as error:
@@ -124,6 +125,8 @@ class Exchange(Place):
             return
         if answer is not None:
             waiting.set_result(answer)
+        elif len(self._buffer) < size:
+            self._give_up_s = self._loop.time() + self._timeout_s
 
     async def _ask(self, request: bytes, take: Take[T], timeout_s: float) -> T:
         transport = self._sending()

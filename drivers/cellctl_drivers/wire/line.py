@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from cellctl.driver import TAP, DriverError, tapped
 from cellctl_drivers.wire.endpoint import Endpoint, Tcp, Tls, Tty
-from cellctl_drivers.wire.tls import context
+from cellctl_drivers.wire.tls import check, context
 from cellctl_drivers.wire.tty import open_tty
 
 #: How long a connection may take to be made: one repeated SYN and some time.
@@ -39,7 +39,8 @@ class Urgency(IntEnum):
     WATCHDOG = 0
     STOP = 1
     ORDER = 2
-    READING = 3
+    RENEWAL = 3
+    READING = 4
 
 
 class Place(asyncio.Protocol):
@@ -165,7 +166,7 @@ class Line:
 
     def _spared(self, place: Place) -> bool:
         """Whether the neighbours have the line for themselves."""
-        doubtful = place.urgency is Urgency.READING and place.device in self._silent
+        doubtful = place.urgency > Urgency.ORDER and place.device in self._silent
         return doubtful and len(self._places) > 1 and self._loop.time() < self._spared_until_s
 
     # --- what is said in a turn -------------------------------------------------------------------------------
@@ -255,7 +256,8 @@ class Line:
                 await self._loop.create_connection(lambda: port, host, number)
             case Tcp(host, number, Tls() as files):
                 secured = await asyncio.to_thread(context, files)
-                await self._loop.create_connection(lambda: port, host, number, ssl=secured)
+                transport, _ = await self._loop.create_connection(lambda: port, host, number, ssl=secured)
+                await asyncio.to_thread(check, files, transport.get_extra_info("ssl_object"))
             case Tty() as tty:
                 await open_tty(lambda: port, tty)
 

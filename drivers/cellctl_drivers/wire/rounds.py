@@ -1,9 +1,9 @@
 """The work of one connection to a device that speaks when it is spoken to: reading rounds, with orders in between.
 
-The rule kept here: one thing at a time. What keeps the device alive goes first, then orders, then the reading that is
-due longest; readings are due at absolute times, so that they neither drift nor bunch. Where keeping it alive takes all
-the time that there is, something else goes in between. On a line with others, what waits for its turn there is as
-urgent as what waits behind it.
+The rule kept here: one thing at a time. What keeps the device alive goes first, then orders, then what it is to hold,
+then the reading that is due longest; readings are due at absolute times, so that they neither drift nor bunch. Where
+something takes all the time that there is, what comes after it goes in between. On a line with others, what waits for
+its turn there is as urgent as what waits behind it.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from cellctl_drivers.wire.orders import Performer, SilenceError, fulfil
 
 @dataclass(slots=True)
 class Job:
-    """Something to do again and again: first at once, then every `every_ns`. `urgent` goes before orders."""
+    """Something to do again and again: first at once, then every `every_ns`."""
 
     every_ns: int
     run: Callable[[], Awaitable[None]]
-    urgent: bool = False
+    urgency: Urgency = Urgency.READING
     due_ns: int = 0
 
 
@@ -39,9 +39,10 @@ class Rounds:
     ) -> None:
         self._link = link
         self._jobs = jobs
-        self._urgent = [job for job in jobs if job.urgent]
-        self._readings = [job for job in jobs if not job.urgent]
-        self._in_a_row = 0  # urgent things that were done one after the other
+        self._watchdogs = [job for job in jobs if job.urgency is Urgency.WATCHDOG]
+        self._readings = [job for job in jobs if job.urgency is Urgency.READING]
+        self._others = [job for job in jobs if job.urgency is not Urgency.READING]
+        self._in_a_row = 0  # what was done one after the other before something that waits
         self._performer = performer
         self._lost = lost
         self._urge, self._urgency = urge, Urgency.READING
@@ -73,14 +74,15 @@ class Rounds:
             self._next_order = asyncio.ensure_future(self._link.order())
             self._next_order.add_done_callback(self._ordered)
         now = self._link.now()
-        urgent = min(self._urgent, key=_due) if self._urgent else None
+        first = self._watchdogs if self._next_order.done() else self._others
+        job = min((each for each in first if each.due_ns <= now), key=_rank, default=None) if first else None
         reading = min(self._readings, key=_due, default=None)
         waits = self._next_order.done() or (reading is not None and reading.due_ns <= now)
-        if urgent is not None and urgent.due_ns <= now and (self._in_a_row < len(self._urgent) or not waits):
+        if job is not None and (self._in_a_row < len(first) or not waits):
             self._in_a_row += 1
-            await self._repeat(urgent, now)
+            await self._repeat(job, now)
         else:
-            self._in_a_row = 0  # each of the urgent ones had its turn
+            self._in_a_row = 0  # each of them had its turn
             await self._go_on(reading, now)
         if self._lost.done():
             raise DriverError(self._lost.result())
@@ -117,7 +119,7 @@ class Rounds:
         await self._attempt(job)
 
     async def _attempt(self, job: Job) -> None:
-        self._go(Urgency.WATCHDOG if job.urgent else Urgency.READING)
+        self._go(job.urgency)
         try:
             await job.run()
         except SilenceError:
@@ -131,8 +133,8 @@ class Rounds:
             self._urge(urgency)
         if self._alarm is not None:
             self._alarm.cancel()
-        if self._urgent and urgency is not Urgency.WATCHDOG:
-            wait_s = (min(self._urgent, key=_due).due_ns - self._link.now()) / 1e9
+        if self._watchdogs and urgency is not Urgency.WATCHDOG:
+            wait_s = (min(self._watchdogs, key=_due).due_ns - self._link.now()) / 1e9
             self._alarm = self._loop.call_later(wait_s, self._hurry, Urgency.WATCHDOG)
 
     def _hurry(self, urgency: Urgency) -> None:
@@ -159,6 +161,10 @@ class Rounds:
 
 def _due(job: Job) -> int:
     return job.due_ns
+
+
+def _rank(job: Job) -> tuple[Urgency, int]:
+    return job.urgency, job.due_ns
 
 
 def _urgency(order: Order) -> Urgency:

@@ -5,6 +5,7 @@ The rule kept here: the device is always checked. Nothing is trusted because it 
 
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 from cellctl.driver import AddressError
 from cellctl_drivers.wire.endpoint import Tls
@@ -44,6 +45,20 @@ def context(files: Tls) -> ssl.SSLContext:
     if files.certificate:
         _read(files.certificate, lambda path: made.load_cert_chain(path, files.key, password=_no_password))
     return made
+
+
+def check(files: Tls, connected: ssl.SSLObject) -> None:
+    """Whether the device has the very certificate that is known, and not one that its owner or authority signed."""
+    if files.server_certificate:
+        known = ssl.PEM_cert_to_DER_cert(_first(Path(files.server_certificate).read_text(encoding="ascii")))
+        if connected.getpeercert(binary_form=True) != known:
+            raise OSError(f"it is not trusted (its certificate is not that in {files.server_certificate})")
+
+
+def _first(text: str) -> str:
+    """The first certificate of a file, which may have those of authorities behind it."""
+    before, end, _ = text.partition(ssl.PEM_FOOTER)
+    return before[before.index(ssl.PEM_HEADER) :] + end
 
 
 def _read(path: str, load: Callable[[str], None]) -> None:
