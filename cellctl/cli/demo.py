@@ -21,7 +21,7 @@ from urllib.request import urlopen
 import click
 
 from cellctl.cli.changeover import Answers, guide
-from cellctl.cli.reach import Local
+from cellctl.cli.reach import DEFAULT_URL, Local
 from cellctl.cli.run import SPEED, Listen, end
 from cellctl.cli.terminal import Failure, say
 from cellctl.core.messages import AddJob, CancelJob, Operate, StartChangeover
@@ -75,7 +75,9 @@ def demo(http: str, opcua: str | None, speed: float, state: Path | None, no_brow
             if not no_browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
                 webbrowser.open(page)
             set_going(cell)
-            say("Parts are being made. Try 'cellctl status', 'cellctl hold', 'cellctl unhold'. Ctrl-C ends the demo.")
+            where = "" if page.rstrip("/") == DEFAULT_URL else f" --url {page.rstrip('/')}"
+            say(f"Parts are being made. Try 'cellctl status{where}', 'cellctl hold{where}', 'cellctl unhold{where}'.")
+            say("Ctrl-C ends the demo.")
             keep_busy(cell, process)
         except KeyboardInterrupt:
             say("Ending the demo ...")

@@ -33,8 +33,9 @@ def status(cell: Reach, as_json: bool) -> None:
     if as_json:
         document(SCHEMA.format("status"), told)
         return
-    simulated = "  SIMULATED" if told["simulated"] else ""
-    click.echo(f"{told['name']} ({told['id']}): {paint(told['state'], 'cyan', bold=True)}, {told['mode']}{simulated}")
+    click.echo(
+        f"{told['name']} ({told['id']}): {paint(told['state'], 'cyan', bold=True)}, {told['mode']}{_simulated(told)}"
+    )
     recipe, job = told["recipe"], told["job"]
     click.echo(f"Recipe    {recipe['id']} version {recipe['version']}" if recipe else "Recipe    none is loaded")
     more = f", {told['jobs_waiting']} more" if told["jobs_waiting"] else ""
@@ -50,6 +51,14 @@ def status(cell: Reach, as_json: bool) -> None:
     if told["why"]:
         click.echo()
         _tell_why(told["why"])
+
+
+def _simulated(told: dict[str, Any]) -> str:
+    """Whether real machines move."""
+    if told["simulated"]:
+        return "  SIMULATED"
+    some = [one["id"] for one in told["devices"] if one["simulated"]]
+    return f"  simulated: {', '.join(some)}; all else is REAL" if some else ""
 
 
 @click.command()

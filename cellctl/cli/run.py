@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -83,6 +83,8 @@ def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str,
 
     state = state or (Path(cell) if Path(cell).exists() else Path.cwd()) / STATE_FOLDER
     model = _usable(outcome())
+    if sim == "all":
+        _none_is_real(model, dict(replay))
     simulated_ids = [id for id in _chosen(sim, model) if id not in dict(replay)]
     _free(state)
     children, url = _gateway(state, http)
@@ -255,6 +257,15 @@ def _revealed(model: "CellModel", state: Path, simulated: Sequence[str]) -> "Cel
         return model.revealed(state, simulated)
     except FilesInvalid as invalid:
         raise _invalid(invalid.problems) from invalid
+
+
+def _none_is_real(model: "CellModel", replayed: Collection[str]) -> None:
+    """UsageError if a device has neither a model nor a recording: "all" would leave it the real one."""
+    if real := [id for id in model.devices if id not in model.models and id not in replayed]:
+        raise click.UsageError(
+            f"No model simulates {', '.join(real)}: with --sim all the cell would drive what is real there."
+            f" Give the profile a model, or say which devices to simulate: --sim {','.join(model.models) or 'DEV,..'}"
+        )
 
 
 def _chosen(names: str | None, model: "CellModel") -> list[str]:

@@ -158,7 +158,7 @@ def view_of(cell: Cell) -> View:
         state_since_ns=operation.since_ns,
         mode=operation.packml.mode.title,
         mode_number=int(operation.packml.mode),
-        simulated=bool(cell.equipment.simulated),
+        simulated=bool(cell.links) and cell.links.keys() <= cell.equipment.simulated,
         recipe=recipes.get(production.loaded or ""),
         recipes=tuple(recipes.values()),
         job=jobs[0] if jobs else None,

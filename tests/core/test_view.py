@@ -18,7 +18,7 @@ async def weld(c):
 def test_a_cell_at_rest() -> None:
     bench = Bench(replace(equipment(weld, product="MOD"), simulated=frozenset({"laser"})))
     view = bench.view()
-    assert (view.id, view.name, view.time_ns, view.simulated) == ("c1", "Cell 1", bench.now, True)
+    assert (view.id, view.name, view.time_ns, view.simulated) == ("c1", "Cell 1", bench.now, False)
     assert (view.state, view.state_number, view.mode, view.mode_number) == ("Stopped", 2, "Production", 1)
     assert (view.recipe, view.recipes) == (None, (RecipeView("r", "1", "MOD"), RecipeView("other", "1", "")))
     assert (view.job, view.jobs, view.good, view.reject) == (None, (), 0, 0)
@@ -30,6 +30,11 @@ def test_a_cell_at_rest() -> None:
         ("laser", "connected", True, True),
         ("robot", "connected", True, False),
     ]
+
+
+def test_a_cell_is_simulated_if_nothing_of_it_is_real() -> None:
+    for devices, simulated in ({"plc", "laser"}, False), ({"plc", "laser", "robot"}, True):
+        assert Bench(replace(equipment(weld), simulated=frozenset(devices))).view().simulated is simulated
 
 
 def test_a_cell_at_work() -> None:

@@ -158,7 +158,9 @@ async def test_it_fits_every_panel_in_every_state(page: Page, control: FakeContr
         for view in (producing(), held(), changing_over(), producing(simulated=False)):
             control.view = view
             await expect(page.locator(".state strong")).to_have_text(view.state)
-            await expect(page.locator(".simulated")).to_have_count(int(view.simulated))
+            some = ", ".join(one.id for one in view.devices if one.simulated)
+            told = "Simulated" if view.simulated else f"Simulated: {some}. All else is real."
+            await expect(page.locator(".simulated")).to_have_text(told)
             size = await page.evaluate("[document.body.scrollWidth, document.body.scrollHeight]")
             assert size == [width, height]
             assert await page.evaluate(STICKING_OUT) == []

@@ -129,3 +129,22 @@ def test_a_cell_on_real_devices_is_not_on_trial(tmp_path: Path) -> None:
     (tmp_path / "cell.yaml").write_text("cellctl: 1\ncell: {id: x, name: X}\ndevices: {}\n")
     with running(tmp_path / "state", "--http", "off", cell=str(tmp_path)):
         assert "nothing goes wrong here on purpose" in cellctl(tmp_path / "state", "fault", "list", code=5)
+
+
+def test_all_devices_are_simulated_or_none_is(tmp_path: Path) -> None:
+    """A device without a model is the real one, and nobody who says "simulate all" expects it to move."""
+    (tmp_path / "cell.yaml").write_text(
+        "cellctl: 1\ncell: {id: x, name: X}\ndevices:\n"
+        '  meter: {profile: eastron.sdm630, at: "modbus://127.0.0.1:1"}\n'
+        '  press: {profile: press, at: "modbus://127.0.0.1:2"}\n'
+    )
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "press.yaml").write_text(
+        "cellctl: 1\nprofile: {id: press, version: 1, protocol: modbus, vendor: V, source: none, confidence: B}\n"
+        'signals: {force: {type: int, read: "holding 1 uint16"}}\n'
+    )
+    told = cellctl(tmp_path / "state", "run", str(tmp_path), "--sim", "all", "--http", "off", code=2)
+    assert "No model simulates press" in told
+    assert "--sim meter" in told
+    with running(tmp_path / "state", "--http", "off", cell=f"{tmp_path} --sim meter"):
+        wait(lambda: "simulated: meter; all else is REAL" in cellctl(tmp_path / "state", "status"))

@@ -38,10 +38,12 @@ function Page() {
 }
 
 function Head({ now }) {
+  const some = now.simulated ? [] : devices.value.filter((one) => one.simulated).map((one) => one.id);
   return html`
     <header>
       <h1>${now.name}</h1>
       ${now.simulated && html`<p class="simulated" title=${t.simulated_why}>${t.simulated}</p>`}
+      ${some.length > 0 && html`<p class="simulated">${t.partly(some.join(", "))}</p>`}
       ${stale.value && html`<p class="nodata" role="alert"><${Sign} kind="stale" /><b>${t.no_data}</b> ${t.no_data_why}</p>`}
       <p class="mode">${t.mode}: <b>${now.mode}</b></p>
     </header>`;

@@ -5,6 +5,7 @@ const TEXTS = {
   en: {
     simulated: "Simulated",
     simulated_why: "No real machine moves.",
+    partly: (devices) => `Simulated: ${devices}. All else is real.`,
     no_data: "No data from the cell",
     no_data_why: "The values below are old.",
     not_safety: "Not a safety system. Use the emergency stop of the machine.",
