@@ -11,7 +11,7 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
@@ -86,6 +86,7 @@ class Kept:
     device: str
     path: Path
     shown: Shown
+    der: bytes = field(repr=False)
 
 
 class Pki:
@@ -138,12 +139,19 @@ class Pki:
                 path.parent.mkdir(mode=0o700, exist_ok=True)
                 _write(path, der)
 
-    def trust(self, device: str) -> None:
-        """Trust what was rejected of a device, in place of what was trusted before. KeyError if nothing was."""
+    def trust(self, device: str, der: bytes) -> None:
+        """Trust what a person looked at, in place of what was trusted before.
+
+        LookupError with a sentence if the device showed another one meanwhile: nobody has looked at that.
+        """
         rejected, trusted = self._path(REJECTED, device), self._path(TRUSTED, device)
-        if not rejected.is_file():
-            raise KeyError(device)
         with self._alone():
+            if not rejected.is_file():
+                raise LookupError(f"{device} does not wait to be trusted any more")
+            if (now := rejected.read_bytes()) != der:
+                raise LookupError(
+                    f"{device} shows another certificate meanwhile, with the thumbprint {thumbprint(now)}"
+                )
             trusted.parent.mkdir(mode=0o700, exist_ok=True)
             rejected.rename(trusted)
 
@@ -152,11 +160,12 @@ class Pki:
         found = []
         for place in (OWN, TRUSTED, REJECTED):
             for path in sorted((self.folder / place).glob("*.der")):
+                der = path.read_bytes()
                 try:
-                    shown = Shown.of(path.read_bytes())
+                    shown = Shown.of(der)
                 except ValueError:
                     continue
-                found.append(Kept(place, "" if place == OWN else path.stem, path, shown))
+                found.append(Kept(place, "" if place == OWN else path.stem, path, shown, der))
         return found
 
     def _path(self, place: str, device: str) -> Path:

@@ -66,8 +66,10 @@ def trust(device_or_thumbprint: str, yes: bool, state: Path | None) -> None:
     if not yes and not click.confirm(f"Is it that of {found.device}?", err=True):
         raise click.Abort
     try:
-        pki.trust(found.device)
-    except (KeyError, OSError) as error:
+        pki.trust(found.device, found.der)
+    except LookupError as error:
+        raise Failure(f"Nothing was trusted: {error}. Look at it with 'cellctl cert list'.") from error
+    except OSError as error:
         raise _unwritten(pki, error) from error
     click.echo(f"{found.device} is trusted. The cell connects by itself.")
 

@@ -19,12 +19,12 @@ class Result:
     err: str
 
 
-def run(*words: str, stdin: str = "") -> Result:
+def run(*words: str, stdin: str | io.StringIO = "") -> Result:
     """Run `cellctl` in this process."""
     out, err = io.StringIO(), io.StringIO()
     with (
         mock.patch.object(sys, "argv", ["cellctl", *words]),
-        mock.patch.object(sys, "stdin", io.StringIO(stdin)),
+        mock.patch.object(sys, "stdin", io.StringIO(stdin) if isinstance(stdin, str) else stdin),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):

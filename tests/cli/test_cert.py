@@ -1,6 +1,7 @@
 """Trust on the command line: a device that encrypts is refused, looked at, trusted, and read."""
 
 import asyncio
+import io
 import json
 import shutil
 import threading
@@ -12,7 +13,7 @@ import pytest
 from cellctl.cli.terminal import FAILED, INTERRUPTED, UNREACHABLE
 from cellctl.pki import Pki, thumbprint
 from tests.cli.terminal import run
-from tests.drivers.opcua_secure import URI, Press
+from tests.drivers.opcua_secure import URI, Identity, Press
 
 PROFILE = f"""\
 cellctl: 1
@@ -142,6 +143,31 @@ def test_an_unknown_name_is_told_with_those_there_are(tmp_path: Path) -> None:
     pki.reject("press", pki.own().certificate.read_bytes())
     shown = run("cert", "trust", "pres", "--state", str(tmp_path))
     assert (shown.code, "press" in shown.err) == (FAILED, True), shown.err
+
+
+class Answer(io.StringIO):
+    """A person who says yes; before that, while it is compared, a device connects and shows another certificate."""
+
+    def __init__(self, pki: Pki, shown: bytes) -> None:
+        super().__init__("y\n")
+        self._pki, self._shown = pki, shown
+
+    def readline(self, size: int | None = -1, /) -> str:
+        self._pki.reject("press", self._shown)
+        return super().readline(-1 if size is None else size)
+
+
+def test_only_what_a_person_looked_at_is_trusted(tmp_path: Path) -> None:
+    pki = Pki(tmp_path / "pki")
+    looked_at, another = (Identity().write(tmp_path / name)[0].read_bytes() for name in ("a", "b"))
+    pki.reject("press", looked_at)
+    shown = run("cert", "trust", "press", "--state", str(tmp_path), stdin=Answer(pki, another))
+    assert thumbprint(looked_at) in shown.err
+    told = f"Nothing was trusted: press shows another certificate meanwhile, with the thumbprint {thumbprint(another)}."
+    assert (shown.code, told in shown.err) == (FAILED, True), shown.err
+    assert pki.trusted("press") is None
+    assert run("cert", "trust", "press", "--state", str(tmp_path), stdin="y\n").code == 0
+    assert pki.trusted("press") == another
 
 
 def test_an_empty_list_says_when_there_will_be_some(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def trusting(press: Press, folder: Path) -> Path:
     """A folder of certificates in which the press is trusted."""
     pki = Pki(folder / "pki")
     pki.reject("press", press.certificate)
-    pki.trust("press")
+    pki.trust("press", press.certificate)
     return pki.folder
 
 
@@ -61,7 +61,7 @@ async def test_nobody_is_trusted_before_a_person_said_yes(tmp_path: Path, link: 
         )
         assert (pki / "rejected" / "press.der").read_bytes() == press.certificate
         assert await press.force.read_value() == 7
-        Pki(pki).trust("press")
+        Pki(pki).trust("press", press.certificate)
         async with Running(OpcUaDriver(press.device(pki)), link):
             await link.value("force", 7)
             assert (await link.set("force", 8)).outcome is Outcome.CONFIRMED
@@ -120,7 +120,7 @@ async def test_a_changed_certificate_is_told_as_changed(tmp_path: Path, link: Re
         )
         assert "cellctl cert trust press" in told
         assert Pki(pki).trusted("press") == before, "nothing is trusted by itself"
-        Pki(pki).trust("press")
+        Pki(pki).trust("press", press.certificate)
         async with Running(OpcUaDriver(press.device(pki)), link):
             await link.value("force", 7)
 
@@ -314,5 +314,5 @@ def test_a_certificate_is_renewed_as_a_whole(tmp_path: Path) -> None:
     (pki.folder / "rejected").mkdir()
     (pki.folder / "rejected" / "junk.der").write_bytes(b"junk")
     assert [kept.place for kept in pki.kept()] == ["own"]
-    with pytest.raises(KeyError):
-        pki.trust("press")
+    with pytest.raises(LookupError, match="press does not wait to be trusted any more"):
+        pki.trust("press", after.certificate.read_bytes())
