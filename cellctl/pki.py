@@ -139,6 +139,13 @@ class Pki:
                 path.parent.mkdir(mode=0o700, exist_ok=True)
                 _write(path, der)
 
+    def forget(self, device: str) -> None:
+        """Drop what was rejected of a device: it shows the one that is trusted again."""
+        path = self._path(REJECTED, device)
+        if path.is_file():
+            with self._alone():
+                path.unlink(missing_ok=True)
+
     def trust(self, device: str, der: bytes) -> None:
         """Trust what a person looked at, in place of what was trusted before.
 

@@ -50,6 +50,7 @@ def trust(device_or_thumbprint: str, yes: bool, state: Path | None) -> None:
     """Trust the certificate that DEVICE showed last, named by the device or by its thumbprint.
 
     Compare the thumbprint with the one that the device itself shows: an answer from the right address proves nothing.
+    With --yes, one that comes instead of a trusted one has to be named by its thumbprint.
     """
     pki = _pki(state)
     kept = _kept(pki)
@@ -63,6 +64,11 @@ def trust(device_or_thumbprint: str, yes: bool, state: Path | None) -> None:
         *[("instead of", each.shown.thumbprint) for each in before],
     ):
         say(f"  {label + ':':<12} {value}")
+    if yes and before and device_or_thumbprint == found.device:
+        raise Failure(
+            f"Nothing was trusted: another certificate of {found.device} is trusted already."
+            " Compare the thumbprint, and name it in place of the device."
+        )
     if not yes and not click.confirm(f"Is it that of {found.device}?", err=True):
         raise click.Abort
     try:

@@ -95,6 +95,10 @@ def test_a_device_is_trusted_and_then_another_answers(stage: Stage) -> None:
     changed = run("io", "read", "press")
     assert changed.code == UNREACHABLE
     assert "shows another certificate than the one that was trusted" in changed.err
+    by_name = run("cert", "trust", "press", "--yes")
+    assert (by_name.code, "another certificate of press is trusted already" in by_name.err) == (FAILED, True)
+    assert thumbprint(stage.press.certificate) in by_name.err
+    assert run("io", "read", "press").code == UNREACHABLE
     again = run("cert", "trust", thumbprint(stage.press.certificate).replace(" ", ":").lower(), "--yes")
     assert (again.code, f"instead of:  {print_before}" in again.err) == (0, True), again.err
     assert run("io", "read", "press").code == 0

@@ -125,6 +125,22 @@ async def test_a_changed_certificate_is_told_as_changed(tmp_path: Path, link: Re
             await link.value("force", 7)
 
 
+async def test_who_answered_for_a_time_is_forgotten_when_the_device_is_back(
+    tmp_path: Path, link: RecordingLink
+) -> None:
+    press, stranger = Press(tmp_path / "a"), Press(tmp_path / "b")
+    async with press.running(), stranger.running():
+        pki = Pki(trusting(press, tmp_path))
+        assert "another certificate" in await refusal(press.device(pki.folder, port=stranger.port), link)
+        assert [kept.der for kept in pki.kept() if kept.place == "rejected"] == [stranger.certificate]
+        async with Running(OpcUaDriver(press.device(pki.folder)), link):
+            await link.value("force", 7)
+    assert [kept.der for kept in pki.kept() if kept.place == "rejected"] == []
+    assert pki.trusted("press") == press.certificate
+    with pytest.raises(LookupError):
+        pki.trust("press", stranger.certificate)
+
+
 @pytest.mark.parametrize(
     ("identity", "says"),
     [

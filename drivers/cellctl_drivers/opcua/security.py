@@ -203,6 +203,7 @@ def _check_trust(profile: Profile, certificate: bytes, shown: Shown) -> None:
     try:
         trusted = pki.trusted(profile.id)
         if trusted == certificate:
+            pki.forget(profile.id)  # somebody else answered for a time: nobody shall trust that one later
             return
         pki.reject(profile.id, certificate)
     except OSError as error:
