@@ -5,6 +5,7 @@ does may take its time, so only its order is without an answer.
 """
 
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import TypeVar
 
 from asyncua import ua
@@ -69,10 +70,10 @@ class Requests:
 
     async def read(self, *nodeids: ua.NodeId) -> list[ua.DataValue]:
         """The values of nodes."""
-        values = await self.ask(self.session.read_attributes(list(nodeids), AttributeIds.Value))
-        if len(values) != len(nodeids):
-            raise DriverError(f"{self._profile.id} answers {len(values)} values, {len(nodeids)} were asked for")
-        return values
+        try:
+            return await self.each(partial(self.session.read_attributes, attr=AttributeIds.Value), nodeids)
+        except RefusalError as refusal:  # an order that is read back was done all the same
+            raise DriverError(f"{self._profile.id} cannot be read: {refusal}") from refusal
 
     async def write(self, sink: Sink, value: Value) -> None:
         """Write a node; RefusalError or OrderError if that was not confirmed."""
