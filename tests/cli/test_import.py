@@ -53,6 +53,34 @@ def test_a_number_may_have_a_comma(tmp_path: Path) -> None:
     assert "scale: 0.01" in imported("csv", file)["p"]
 
 
+def test_a_sign_in_a_title_hides_no_row(tmp_path: Path) -> None:
+    title = 'Press\f5\x1c\u2028, "as built\n'
+    file = written(tmp_path / "a.csv", f"{title}name,address\nfirst,40001\nwrong,DB1\n")
+    shown = run("import", "csv", str(file), "--skip")
+    assert list(rows(shown.out)) == ["first"], shown.err
+    assert "a.csv:4: 'DB1'" in shown.err
+
+
+def test_a_head_may_go_over_several_lines(tmp_path: Path) -> None:
+    file = written(tmp_path / "a.csv", 'Name,"Register\naddress"\r\nfirst,40001\r\nwrong,x\r\n')
+    shown = run("import", "csv", str(file), "--skip")
+    assert (list(rows(shown.out)), "a.csv:4: 'x'" in shown.err) == (["first"], True), shown.err
+
+
+def test_what_is_taken_as_a_remark_is_counted(tmp_path: Path) -> None:
+    file = written(tmp_path / "a.csv", "# of the press\nname,address\n#1 motor,40001\nb,40002\n# c,40003\n")
+    shown = run("import", "csv", str(file))
+    assert "Note: left out: what begins with '#', as a remark does (2)." in shown.err
+    assert list(rows(shown.out)) == ["b"]
+
+
+def test_a_cell_without_an_end_is_told(tmp_path: Path) -> None:
+    shown = run("import", "csv", str(written(tmp_path / "a.csv", "x" * 200_000)))
+    assert (shown.code, "has no head line with 'name' and 'address'" in shown.err) == (INVALID, True), shown.err
+    shown = run("import", "csv", str(written(tmp_path / "b.csv", f"name,address\n{'x' * 200_000},40001\n")))
+    assert (shown.code, "b.csv:2: this is no line of a table" in shown.err) == (INVALID, True), shown.err
+
+
 def test_nodes_of_opc_ua(tmp_path: Path) -> None:
     text = "Name,NodeId,Data Type,Access\nWeld.Clamp,ns=urn:plc;s=Weld.Clamp,BOOL,RW\nWeld.Count,s=Weld.Count,UINT,R\n"
     file = written(tmp_path / "list.csv", text)

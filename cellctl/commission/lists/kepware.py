@@ -17,6 +17,7 @@ COLUMNS: Columns = {
     for name in (
         "tag name", "address", "data type", "client access", "scan rate", "scaling", "raw low", "raw high",
         "scaled low", "scaled high", "scaled data type", "eng units", "description", "negate value",
+        "respect data type",
     )
 }  # fmt: skip
 

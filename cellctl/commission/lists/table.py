@@ -1,6 +1,7 @@
 """A text file with columns, as spreadsheets write it: its encoding, what divides its columns, and its head are found.
 
-The rule kept here: a column counts by its name, wherever it stands; a line knows its number in the file.
+The rule kept here: a column counts by its name, wherever it stands; a line knows its number in the file. What is left
+out is told.
 """
 
 import csv
@@ -49,22 +50,29 @@ def read_table(path: Path, columns: Columns, needed: Sequence[str]) -> Table:
     ListError if there is no head with all the `needed`.
     """
     text, remarks = _text(path)
-    delimiter, head, found = _head(path, text.splitlines(), columns, needed)
+    physical = list(io.StringIO(text, newline=""))  # as the reader of CSV divides them
+    head = _head(path, physical, columns, needed)
     lines: list[Line] = []
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    reader = csv.reader(physical[head.end :], delimiter=head.delimiter, skipinitialspace=True)
+    left_out = 0
     try:
         for row in reader:
-            if reader.line_num <= head or not any(cell.strip() for cell in row):
+            if not any(cell.strip() for cell in row):
                 continue
             if row[0].lstrip().startswith("#"):
+                left_out += 1
                 continue
-            cells = {name: row[at].strip() for name, at in found.items() if at < len(row)}
-            lines.append(Line(reader.line_num, cells))
+            cells = {name: row[at].strip() for name, at in head.found.items() if at < len(row)}
+            lines.append(Line(head.end + reader.line_num, cells))
             if len(lines) > _ROWS_MAX:
                 raise ListError(f"{path} has more than {_ROWS_MAX} lines: divide it.")
     except csv.Error as error:
-        raise ListError(f"{path}:{reader.line_num}: this is no line of a table: {error}.") from error
-    return Table(lines, frozenset(found), remarks)
+        raise ListError(f"{path}:{head.end + reader.line_num}: this is no line of a table: {error}.") from error
+    if left_out:
+        remarks.append(f"left out: what begins with '#', as a remark does ({left_out})")
+    if head.unused:
+        remarks.append(f"not used: the columns {', '.join(map(repr, head.unused))}")
+    return Table(lines, frozenset(head.found), remarks)
 
 
 def _text(path: Path) -> tuple[str, list[str]]:
@@ -88,14 +96,31 @@ def _decoded(path: Path, data: bytes, encoding: str) -> str:
         raise ListError(f"{path} is neither UTF-8 nor {encoding}: save it as UTF-8.") from error
 
 
-def _head(path: Path, lines: Sequence[str], columns: Columns, needed: Sequence[str]) -> tuple[str, int, dict[str, int]]:
-    """What divides the columns, the number of the head line, and where each column stands."""
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What divides the columns, the line that the head ends on, where each column stands, and who else is there."""
+
+    delimiter: str
+    end: int
+    found: Mapping[str, int]
+    unused: Sequence[str]
+
+
+def _head(path: Path, lines: Sequence[str], columns: Columns, needed: Sequence[str]) -> _Head:
+    """The head; a name of a column may go over several lines."""
     best: dict[str, int] = {}
-    for number, line in enumerate(lines[:_HEAD_LINES], 1):
+    for at in range(min(len(lines), _HEAD_LINES)):
         for delimiter in _DELIMITERS:
-            found = _found(next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), []), columns)
+            reader = csv.reader(lines[at : at + _HEAD_LINES], delimiter=delimiter, skipinitialspace=True)
+            try:
+                cells = next(reader, [])
+            except csv.Error:
+                continue  # this line is no head; another one may be
+            found = _found(cells, columns)
             if all(name in found for name in needed):
-                return delimiter, number, found
+                names = enumerate(" ".join(cell.split()) for cell in cells)
+                unused = [name for place, name in names if name and place not in found.values()]
+                return _Head(delimiter, at + reader.line_num, found, unused)
             best = max(best, found, key=len)
     missing = " and ".join(repr(name) for name in needed if name not in best)
     hint = f"; it has {', '.join(best)}" if best else ""
