@@ -68,7 +68,13 @@ def _into(read: Callable[..., "Listing"]) -> Callable[..., int]:
 @import_group.command("csv")
 @_into
 @click.option("--namespace", default="", help="The URI of the namespace of nodes such as s=Name.")
-def csv_(file: Path, namespace: str) -> "Listing":
+@click.option(
+    "--addresses",
+    type=click.Choice(["wire", "modicon"]),
+    default="wire",
+    help="What a number beside a column 'table' is: as on the wire, or 40001.  [wire]",
+)
+def csv_(file: Path, namespace: str, addresses: str) -> "Listing":
     """A list as CSV, with a head line: name, address, and as far as there are table, type, unit, access, description.
 
     An address is a row of a profile (holding 0 float32), 40001, 400001, 40001.3, a number beside a column 'table', or a
@@ -76,7 +82,7 @@ def csv_(file: Path, namespace: str) -> "Listing":
     """
     from cellctl.commission.lists.csv_list import read_csv
 
-    return read_csv(file, namespace)
+    return read_csv(file, namespace, modicon=addresses == "modicon")
 
 
 @import_group.command()

@@ -53,6 +53,62 @@ def test_a_number_may_have_a_comma(tmp_path: Path) -> None:
     assert "scale: 0.01" in imported("csv", file)["p"]
 
 
+def test_an_offset_is_taken_beside_an_address_and_is_one_where_there_is_no_other(tmp_path: Path) -> None:
+    text = "Name,Register,Table,Type,Scale,Offset\nT,7,input,int16,0.1,-40\nN,8,input,int16,1,5\nF,9,input,int16,,0.5\n"
+    assert imported("csv", written(tmp_path / "a.csv", text)) == {
+        "t": '{type: float, read: "input 7 int16", scale: 0.1, offset: -40}',
+        "n": '{type: int, read: "input 8 int16", offset: 5}',
+        "f": '{type: float, read: "input 9 int16", offset: 0.5}',
+    }
+    file = written(tmp_path / "b.csv", "Name,Offset,Table\nT,7,input\n")
+    assert imported("csv", file) == {"t": '{type: int, read: "input 7 uint16"}'}
+    file = written(tmp_path / "c.csv", "Name,Node,Type,Scale,Offset\nT,ns=urn:a;s=T,INT,0.1,-40\n")
+    assert imported("csv", file)["t"].endswith("scale: 0.1, offset: -40}")
+    shown = run("import", "csv", str(written(tmp_path / "d.csv", "name,address,offset\na,40001,much\n")))
+    assert (shown.code, "d.csv:2: 'much' is not a number" in shown.err) == (INVALID, True), shown.err
+
+
+def test_every_column_that_is_not_used_is_named(tmp_path: Path) -> None:
+    file = written(tmp_path / "a.csv", "Name,Address,Swap,Min  Value,Address,\na,40001,yes,3,40002,\n")
+    assert "Note: not used: the columns 'Swap', 'Min Value', 'Address'." in run("import", "csv", str(file)).err
+    assert "not used" not in run("import", "csv", str(written(tmp_path / "b.csv", PRESS))).err
+    file = written(tmp_path / "c.csv", "Name,Node,Type,Kind\nT,ns=urn:a;s=T,INT,holding\n")
+    assert "not used: the column 'table'" in run("import", "csv", str(file)).err
+
+
+WIRE = "Name,Table,Register\na,holding,40069\nb,input,30775\nc,coil,00017\nd,input,40\n"
+
+
+def test_a_number_beside_a_table_is_the_one_on_the_wire(tmp_path: Path) -> None:
+    file = written(tmp_path / "a.csv", WIRE)
+    found = imported("csv", file)
+    assert [row.partition("read: ")[2].strip('"}') for row in found.values()] == [
+        "holding 40069 uint16", "input 30775 uint16", "coil 17", "input 40 uint16"
+    ]  # fmt: skip
+    said = run("import", "csv", str(file)).err
+    assert "40069 beside a 'table' is taken as the address on the wire" in said
+    assert "(3 look alike): if they count from 40001, give --addresses modicon" in said
+    assert "on the wire" not in run("import", "csv", str(written(tmp_path / "b.csv", "name,table,reg\na,ir,7\n"))).err
+
+
+def test_numbers_beside_a_table_count_from_40001_if_a_person_says_so(tmp_path: Path) -> None:
+    file = written(tmp_path / "a.csv", WIRE.replace("d,input,40\n", "d,holding,400002.3\n"))
+    assert "'400002.3' beside a table is the address on the wire, at most 65535" in run("import", "csv", str(file)).err
+    found = imported("csv", file, "--addresses", "modicon")
+    assert [row.partition("read: ")[2].strip('"}') for row in found.values()] == [
+        "holding 68 uint16", "input 774 uint16", "coil 16", "holding 1 bit 3"
+    ]  # fmt: skip
+    shown = run("import", "csv", str(written(tmp_path / "b.csv", WIRE)), "--addresses", "modicon")
+    assert (shown.code, "b.csv:5: '40' is not of the form 40001" in shown.err) == (INVALID, True), shown.err
+
+
+@pytest.mark.parametrize(("address", "modicon"), [("input 5", False), ("input 5 int16", False), ("30005", True)])
+def test_an_address_that_contradicts_its_table_is_told(tmp_path: Path, address: str, modicon: bool) -> None:
+    file = written(tmp_path / "a.csv", f"name,table,address\na,holding,{address}\n")
+    shown = run("import", "csv", str(file), *(("--addresses", "modicon") if modicon else ()))
+    assert (shown.code, "is in the table 'input'" in shown.err) == (INVALID, True), shown.err
+
+
 def test_a_sign_in_a_title_hides_no_row(tmp_path: Path) -> None:
     title = 'Press\f5\x1c\u2028, "as built\n'
     file = written(tmp_path / "a.csv", f"{title}name,address\nfirst,40001\nwrong,DB1\n")

@@ -5,15 +5,16 @@ The rule kept here: the addresses say which protocol it is; a list has one.
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from cellctl.commission.lists.kinds import Kind, kind_of
 from cellctl.commission.lists.listing import ListError, Listing, Tag
-from cellctl.commission.lists.places import note_of, place_of, rows_at
+from cellctl.commission.lists.places import looks_modicon, note_of, place_of, rows_at
 from cellctl.commission.lists.table import Columns, Line, read_table
 
-#: A column, and what others call it.
+#: A column, and what others call it. An `offset` is the address where nothing else is.
 COLUMNS: Columns = {
     "name": ("tag name", "tag", "tagname", "signal", "signal name", "variable", "variable name", "symbol", "point",
              "point name", "register name", "parameter", "parameter name"),
@@ -25,6 +26,7 @@ COLUMNS: Columns = {
     "access": ("r/w", "rw", "access rights", "client access", "mode", "permission", "read/write", "access type"),
     "description": ("comment", "comments", "text", "remark", "remarks", "notes", "note", "meaning"),
     "scale": ("factor", "multiplier", "gain", "scale factor", "resolution"),
+    "offset": ("value offset", "zero offset", "bias", "addend"),
 }  # fmt: skip
 
 _ACCESS = {
@@ -36,8 +38,11 @@ _NODE = re.compile(r"(?:ns=(?P<uri>[^;]*[^;\d][^;]*);)?(?:s=.+|i=\d+)\Z")
 _ROW = re.compile(r"(holding|input)\s+\w+\s+\S+|(coil|discrete)\s+\w+\Z")
 
 
-def read_csv(path: Path, namespace: str = "") -> Listing:
-    """The list in `path`; rows ``s=Name`` are of the OPC UA `namespace`. ListError if it is none."""
+def read_csv(path: Path, namespace: str = "", *, modicon: bool = False) -> Listing:
+    """The list in `path`; rows ``s=Name`` are of the OPC UA `namespace`. ListError if it is none.
+
+    `modicon`: numbers beside a table are of the form 40001 too, and not those on the wire.
+    """
     table = read_table(path, COLUMNS, ("name", "address"))
     if not table.lines:
         raise ListError(f"{path} has a head and nothing below it.")
@@ -46,7 +51,10 @@ def read_csv(path: Path, namespace: str = "") -> Listing:
     listing = Listing("opcua" if opcua else "modbus", remarks=list(table.remarks))
     if opcua and namespace:
         listing.sections["opcua"] = {"namespace": namespace}
-    take: Callable[[Line], dict[str, object]] = (lambda line: _node_row(line, namespace)) if opcua else _register_row
+    if opcua and "table" in table.columns:
+        listing.remarks.append("not used: the column 'table', because nodes of OPC UA have none")
+    take: Callable[[Line], dict[str, object]]
+    take = partial(_node_row, namespace=namespace) if opcua else partial(_register_row, modicon=modicon)
     for line in table.lines:
         try:
             keys = take(line)
@@ -54,7 +62,20 @@ def read_csv(path: Path, namespace: str = "") -> Listing:
             listing.tags.append(Tag(_path(line), keys, line.get("unit"), line.get("description"), note))
         except ValueError as error:
             listing.wrong.append((line.number, str(error)))
+    if not opcua and not modicon:
+        listing.remarks += _doubts(table.lines)
     return listing
+
+
+def _doubts(lines: Sequence[Line]) -> list[str]:
+    """What a person should look at: numbers that were taken as those on the wire, and may be of the form 40001."""
+    doubted = [each for line in lines if looks_modicon(each := line.get("address"), line.get("table"))]
+    if not doubted:
+        return []
+    return [
+        f"{doubted[0]} beside a 'table' is taken as the address on the wire, as are all numbers there ({len(doubted)} "
+        "look alike): if they count from 40001, give --addresses modicon"
+    ]
 
 
 def access_of(text: str) -> str:
@@ -92,30 +113,34 @@ def _kind(line: Line, default: str) -> Kind:
     return kind
 
 
-def _register_row(line: Line) -> dict[str, object]:
+def _register_row(line: Line, modicon: bool) -> dict[str, object]:
     """A row of Modbus."""
     address, access = line.get("address"), access_of(line.get("access"))
     if not address:
         raise ValueError("it has no address")
     if _ROW.match(address) and " bit " not in address:
         name, number, *kind = address.split()
-        row = rows_at(place_of(f"{name} {number}"), _kind(line, " ".join(kind) or "bool"), access)
+        row = rows_at(place_of(f"{name} {number}", line.get("table")), _kind(line, " ".join(kind) or "bool"), access)
         if kind:
             row |= {key: address for key in ("read", "write") if key in row}
     else:
-        place = place_of(address, line.get("table"))
+        place = place_of(address, line.get("table"), modicon=modicon)
         row = rows_at(place, _kind(line, "uint16" if place.table in ("holding", "input") else "bool"), access)
     return row | _scaled(line, row)
 
 
 def _scaled(line: Line, row: dict[str, object]) -> dict[str, object]:
-    """What a number is multiplied with; a whole number with a fraction is one no more."""
-    text = line.get("scale")
-    if not text or row["type"] not in ("int", "float") or (scale := number_of(text)) == 1:
+    """What a number is multiplied with, and what is added; a whole number with a fraction is one no more."""
+    if row["type"] not in ("int", "float"):
         return {}
+    scale, offset = number_of(line.get("scale") or "1"), number_of(line.get("offset") or "0")
     if scale == 0:
         raise ValueError("a scale of 0 makes everything 0")
-    return {"scale": scale, "type": "int" if row["type"] == "int" and scale.is_integer() else "float"}
+    found: dict[str, object] = {"scale": scale} if scale != 1 else {}
+    if offset:
+        found["offset"] = offset
+    is_whole = row["type"] == "int" and scale.is_integer() and offset.is_integer()
+    return found | {"type": "int" if is_whole else "float"} if found else {}
 
 
 def _node_row(line: Line, namespace: str) -> dict[str, object]:
@@ -134,4 +159,4 @@ def _node_row(line: Line, namespace: str) -> dict[str, object]:
         row["read"] = node
     if "w" in access:
         row["write"] = f"{node} {kind.opcua}"
-    return row
+    return row | _scaled(line, row)

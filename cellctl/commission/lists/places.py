@@ -1,7 +1,7 @@
 """Places in a Modbus device as lists write them: ``40001``, ``400001.3``, ``holding 0``, or a number beside a table.
 
-The rule kept here: numbers of the form 40001 count from 1 and are turned into those on the wire, which count from 0;
-whatever is not surely a Modbus address is told, with what to do.
+The rule kept here: numbers of the form 40001 count from 1 and are turned into those on the wire, which count from 0; a
+number beside a table is the one on the wire. Whatever is not surely a Modbus address is told, with what to do.
 """
 
 import re
@@ -42,23 +42,43 @@ class Place(NamedTuple):
     bit: int = -1
 
 
-def place_of(text: str, table: str = "") -> Place:
-    """The place that is meant; `table` is what else the list says of it. ValueError with the reason."""
-    text = text.strip()
+def place_of(text: str, table: str = "", *, modicon: bool = False) -> Place:
+    """The place that is meant; `table` is what else the list says of it. ValueError with the reason.
+
+    `modicon`: a number beside a table is of the form 40001 too.
+    """
+    place = _place(text.strip(), named := _named(table), modicon)
+    if named and place.table != named:
+        raise ValueError(f"{text!r} is in the table {place.table!r}, and the column 'table' says {table!r}")
+    return place
+
+
+def looks_modicon(text: str, table: str) -> bool:
+    """Whether a number beside a table may be meant to be of the form 40001."""
+    match = _MODICON.match(text.strip())
+    return match is not None and int(match["number"]) > 0 and _NAMED.get(table.strip().lower()) == _TABLES[match[1]]
+
+
+def _named(table: str) -> str:
     named = _NAMED.get(table.strip().lower(), "")
     if table.strip() and not named:
         raise ValueError(f"{table!r} is no table: holding, input, coil or discrete")
+    return named
+
+
+def _place(text: str, named: str, modicon: bool) -> Place:
     if named and (match := _NUMBER.match(text.lower())):
-        modicon = _MODICON.match(text)
-        if modicon is None or _TABLES[modicon["table"]] != named:
-            return _checked(Place(named, int(match["number"], 0), int(match["bit"] or -1)), text)
+        if not modicon:
+            return _checked(_on_wire(text, named, match), text)
+        if not _MODICON.match(text):
+            raise ValueError(f"{text!r} is not of the form 40001, as --addresses modicon says")
     if match := _MODICON.match(text):
         number = int(match["number"])
         if number == 0:
             raise ValueError(f"{text} is no address: they begin with {match['table']}{'1':0>{len(match['number'])}}")
         return _checked(Place(_TABLES[match["table"]], number - 1, int(match["bit"] or -1)), text)
     if (match := _WORDS.match(text.lower())) and match["table"] in _NAMED:
-        return _checked(Place(_NAMED[match["table"]], int(match["number"], 0), int(match["bit"] or -1)), text)
+        return _checked(Place(_NAMED[match["table"]], _number(match["number"]), int(match["bit"] or -1)), text)
     for pattern, told in _FOREIGN:
         if re.match(pattern, text, re.IGNORECASE):
             raise ValueError(f"{text!r} {told}")
@@ -98,6 +118,20 @@ def note_of(row: Mapping[str, object], access: str) -> str:
     """What is to be told beside a row: that it is not written, though the list says it can be."""
     is_lost = "w" in access and "write" not in row
     return "writable, says the list; a part of a register, or an input, is not" if is_lost else ""
+
+
+def _on_wire(text: str, named: str, match: re.Match[str]) -> Place:
+    number = _number(match["number"])
+    if number > 65_535 and _MODICON.match(text):
+        raise ValueError(
+            f"{text!r} beside a table is the address on the wire, at most 65535: if it counts from 400001, give "
+            "--addresses modicon"
+        )
+    return Place(named, number, int(match["bit"] or -1))
+
+
+def _number(text: str) -> int:
+    return int(text, 16) if text.startswith("0x") else int(text)
 
 
 def _checked(place: Place, text: str) -> Place:
