@@ -39,7 +39,8 @@ def test(where: Where, device: str, file: Path, by: str) -> int:
     """Go through all points of DEVICE with a person, and write a report. A test that was broken off goes on.
 
     Each signal is shown, and the person says whether that is so; what can be written is written if the person gives a
-    value. Commands are not sent: use 'cellctl io call'. Exit 4 if a point failed. With FILE.pdf a report to be signed
+    value. Commands are not sent: use 'cellctl io call'. Exit 4 if a point failed. A point that has passed
+    with another profile, or with this one before it was changed, is asked again. With FILE.pdf a report to be signed
     is printed beside FILE.csv, which is the record, each time the test ends or is broken off.
     """
     from cellctl.commission.print_out import write_pdf
@@ -49,22 +50,20 @@ def test(where: Where, device: str, file: Path, by: str) -> int:
     check_cell_rests(where)
     printed = file.suffix.lower() == ".pdf"
     record = file.with_suffix(".csv") if printed else file
-    identity = ""
 
     async def walk(visit: "Visit") -> None:
-        nonlocal identity
-        identity = visit.identity
+        report.identity = visit.identity
         await _Walk(visit, found, report, by).run()
 
     try:
-        report = Report(record)
+        report = Report(record, found.hashes())
         try:
             visited(found, walk)
         except _Enough:
             say(f"Ended here. The same command goes on; {record} has what was done.")
         finally:
             if printed and report.lines:
-                write_pdf(file, report, found, identity)
+                write_pdf(file, report, found)
                 say(f"{file} is printed from {record}.")
     except ReportError as error:
         raise Failure(str(error)) from error

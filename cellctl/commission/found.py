@@ -3,6 +3,7 @@
 The rule kept here: what a visit knows of a device is what a cell would know of it.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ T = TypeVar("T")
 #: The name of a device that is in no cell.
 ALONE = "device"
 
+_HASH_SIGNS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -34,6 +37,17 @@ class Found:
     commands: Mapping[str, CommandSpec]
     cell: str = ""
     files: Mapping[str, Path] = field(default_factory=dict)
+
+    def hashes(self) -> tuple[str, ...]:
+        """Of each file of its profile the beginning of its SHA-256; files that are not to be read have none."""
+        return tuple(_hash(path) for path in self.files.values())
+
+
+def _hash(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:_HASH_SIGNS]
+    except OSError:
+        return "unknown"
 
 
 def in_cell(model: CellModel, name: str) -> Found:

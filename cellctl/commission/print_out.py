@@ -1,19 +1,18 @@
 """The report of a point-to-point test to be printed, signed and kept.
 
 The rule kept here: it shows every point of the device, also those that nobody looked at; of each the last that was
-found. The CSV remains the record.
+found. A pass that was found with another profile is none. The CSV remains the record.
 """
 
-import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cellctl.commission.found import Found
 from cellctl.commission.pdf import HEIGHT, WIDTH, Pdf, width, wrapped
-from cellctl.commission.report import Looked, Report, ReportError
+from cellctl.commission.report import PASSED, Looked, Report, ReportError
 from cellctl.core.signal import Signal
 
 _MARGIN = 40.0
@@ -25,15 +24,14 @@ _COLUMNS = {
     "Point": 150.0, "Test": 36.0, "Expected": 130.0, "Seen": 170.0, "Result": 42.0, "Remark": 134.0, "By": 100.0,
 }  # fmt: skip
 _SIGNATURES = ("Tested by", "Accepted by")
-_HASH_SIGNS = 16
 #: No row is longer than half a page.
 _LINES_MAX = 20
 _REPLACED = "Signs that this print does not have stand as their base letter, or as '?'. The CSV file has them."
 
 
-def write_pdf(path: Path, report: Report, found: Found, identity: str) -> None:
+def write_pdf(path: Path, report: Report, found: Found) -> None:
     """Print `report` as far as it is of this device into `path`; ReportError if that cannot be written."""
-    content = _Printer(report, found, identity).content()
+    content = _Printer(report, found).content()
     scratch = path.with_name(f".{path.name}.new")
     try:
         scratch.write_bytes(content)
@@ -52,8 +50,8 @@ def expected(signal: Signal, kind: str) -> str:
 
 
 class _Printer:
-    def __init__(self, report: Report, found: Found, identity: str) -> None:
-        self._report, self._found, self._identity = report, found, identity
+    def __init__(self, report: Report, found: Found) -> None:
+        self._report, self._found = report, found
         self._now = datetime.now(UTC)
         self._pdf = Pdf(f"Point-to-point test of {found.device.id}", self._now)
         self._y = 0.0
@@ -80,8 +78,28 @@ class _Printer:
         for name, signal in self._found.signals.items():
             kinds = ["read"] if device.points[name].read is not None else []
             for kind in [*kinds, "write"] if signal.writable else kinds:
-                rows.append(_row(name, kind, expected(signal, kind), last.pop((name, kind), None)))
-        return rows + [_row(name, kind, "no longer in the profile", line) for (name, kind), line in last.items()]
+                rows.append(self._row(name, kind, expected(signal, kind), last.pop((name, kind), None)))
+        return rows + [self._row(name, kind, "", line) for (name, kind), line in last.items()]
+
+    def _row(self, name: str, kind: str, wanted: str, line: Looked | None) -> tuple[str, ...]:
+        """A row; `wanted` is "" for a point that the profile no longer has."""
+        if line is None:
+            return name, kind, wanted, "", "open", "", ""
+        result, remarks = line.result, [line.remark] if line.remark else []
+        if result == PASSED and not self._report.passed(line):
+            result = "open" if wanted else "gone"
+            remarks.append(f"passed with another profile ({line.profile or 'not known which'})")
+        if line.identity and self._report.identity and line.identity != self._report.identity:
+            remarks.append(f"found on {line.identity}")
+        return name, kind, wanted or "no longer in the profile", line.shown, result, "; ".join(remarks), line.by
+
+    def _says(self, lines: Sequence[Looked]) -> Iterator[tuple[str, str]]:
+        """What the device says of itself, and what was said by others that were tested."""
+        identity = self._report.identity
+        yield "It says", "not connected this time" if identity is None else identity or "nothing of itself"
+        others = ", ".join(dict.fromkeys(line.identity for line in lines if line.identity not in ("", identity)))
+        if others:
+            yield "It said", others
 
     def _head(self, rows: Sequence[tuple[str, ...]]) -> None:
         found, lines = self._found, [each for each in self._report.lines if each.device == self._found.device.id]
@@ -91,8 +109,11 @@ class _Printer:
         facts = (
             ("Cell", found.cell or "none"),
             ("Device", f"{found.device.id} at {found.device.address}"),
-            ("It says", self._identity or "nothing of itself"),
-            *(("Profile", f"{name}, sha256 {digest}") for name, digest in _hashes(found)),
+            *self._says(lines),
+            *(
+                ("Profile", f"{name} ({path.name}), sha256 {digest}")
+                for (name, path), digest in zip(found.files.items(), self._report.hashes, strict=True)
+            ),
             ("Tested by", ", ".join(dict.fromkeys(line.by for line in lines)) or "nobody"),
             ("Tested", f"{times[0]} to {times[-1]}" if times else "not yet"),
             ("Result", f"{len(rows)} points: {counts}"),
@@ -151,17 +172,3 @@ def _cell(text: str, room: float) -> list[str]:
     """The lines of a cell; who wrote a novel finds the rest of it in the CSV."""
     lines = wrapped(text, _SIZE, room - 6)
     return lines if len(lines) <= _LINES_MAX else [*lines[: _LINES_MAX - 1], "(more in the CSV)"]
-
-
-def _row(name: str, kind: str, wanted: str, line: Looked | None) -> tuple[str, ...]:
-    if line is None:
-        return name, kind, wanted, "", "open", "", ""
-    return name, kind, wanted, line.shown, line.result, line.remark, line.by
-
-
-def _hashes(found: Found) -> list[tuple[str, str]]:
-    """Each file of the profile, the one that the device has first, with the beginning of its SHA-256."""
-    return [
-        (f"{name} ({path.name})", hashlib.sha256(path.read_bytes()).hexdigest()[:_HASH_SIGNS])
-        for name, path in found.files.items()
-    ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cellctl.cli.terminal import FAILED, UNREACHABLE
-from cellctl.commission.found import alone
+from cellctl.commission.found import Found, alone
 from cellctl.commission.pdf import HEIGHT, WIDTH, Pdf, width, wrapped
 from cellctl.commission.print_out import write_pdf
 from cellctl.commission.report import Point, Report
@@ -90,18 +90,93 @@ def test_every_file_of_a_profile_has_its_hash(tmp_path: Path) -> None:
     heir = tmp_path / "heir.yaml"
     heir.write_text("cellctl: 1\nprofile: {id: heir, extends: eastron.sdm630, version: 1, protocol: modbus}\n")
     found = alone(str(heir), "modbus://127.0.0.1:502")
-    write_pdf(tmp_path / "r.pdf", Report(tmp_path / "r.csv"), found, "")
+    write_pdf(tmp_path / "r.pdf", Report(tmp_path / "r.csv", found.hashes()), found)
     assert re.search(r"heir \(heir\.yaml\), sha256 [0-9a-f]{16}\n", words(tmp_path / "r.pdf"))
     assert re.search(r"eastron\.sdm630 \(sdm630\.yaml\), sha256 [0-9a-f]{16}\n", words(tmp_path / "r.pdf"))
 
 
+METER = """cellctl: 1
+profile: {id: meter, version: 1, protocol: modbus, at: "modbus://127.0.0.1:502"}
+signals:
+  t: {type: float, unit: degC, read: "holding 0 int16", scale: 0.1}
+  u: {type: float, unit: V, read: "holding 1 int16"}
+"""
+
+
+def passed_and_changed(folder: Path) -> tuple[Found, Path]:
+    """A device whose profile was changed after its two points had passed, and the record."""
+    profile, record = folder / "meter.yaml", folder / "r.csv"
+    profile.write_text(METER)
+    report = Report(record, alone(str(profile)).hashes())
+    report.identity = "ACME, 7"
+    for name in "tu":
+        report.add(Point("device", name, "read"), shown="21.5 degC", result="pass", remark="", by="Mari")
+    profile.write_text(METER.replace("0.1", "10").replace("  u:", "  v:"))
+    return alone(str(profile)), record
+
+
+def test_a_pass_of_another_profile_is_none(tmp_path: Path) -> None:
+    found, record = passed_and_changed(tmp_path)
+    report = Report(record, found.hashes())
+    assert report.open(Point("device", "t", "read"))
+    write_pdf(tmp_path / "r.pdf", report, found)
+    text = words(tmp_path / "r.pdf").replace("\n", " ")
+    assert "3 points: 0 pass, 0 fail, 2 open, 1 gone" in text
+    assert "passed with another profile" in text
+    assert found.hashes()[0] in text
+    before = hashlib.sha256(METER.encode()).hexdigest()[:16]
+    assert f"({before})" in text
+    (tmp_path / "meter.yaml").write_text(METER)
+    assert not Report(record, alone(str(tmp_path / "meter.yaml")).hashes()).open(Point("device", "t", "read"))
+
+
+def test_the_print_says_which_device_was_tested(tmp_path: Path) -> None:
+    found, record = passed_and_changed(tmp_path)
+    report = Report(record, found.hashes())
+    for identity, says in ((None, "not connected this time"), ("", "nothing of itself"), ("ACME, 8", "ACME, 8")):
+        report.identity = identity
+        write_pdf(tmp_path / "r.pdf", report, found)
+        lines = words(tmp_path / "r.pdf").splitlines()
+        assert lines[lines.index("It says") + 1] == says
+        assert lines[lines.index("It said") + 1] == "ACME, 7"
+        assert ("found on ACME, 7" in " ".join(lines)) == (identity == "ACME, 8")
+
+
+def test_a_device_that_is_not_there_is_not_said_to_say_nothing(tmp_path: Path) -> None:
+    found, record = passed_and_changed(tmp_path)
+    meter = ("--profile", str(found.files["meter"]), "--at", "modbus://127.0.0.1:1", "--report")
+    shown = run("io", "test", *meter, str(record.with_suffix(".pdf")))
+    assert shown.code == UNREACHABLE, shown.err
+    assert "not connected this time" in words(record.with_suffix(".pdf"))
+
+
+def test_a_report_without_profiles_is_read_and_goes_on(tmp_path: Path) -> None:
+    found = alone("eastron.sdm630")
+    first, second = list(found.signals)[:2]
+    record = tmp_path / "r.csv"
+    old = f"2026-01-01T00:00:00+00:00,device,{first},read,230 V,pass,,Mari"
+    record.write_text(f"time,device,point,kind,shown,result,remark,by\n{old}\n")
+    report = Report(record, found.hashes())
+    assert report.open(Point("device", first, "read")), "nobody knows which profile that was"
+    assert record.read_text().splitlines()[1] == old, "reading changes nothing"
+    report.add(Point("device", second, "read"), shown="1 V", result="pass", remark="", by="Mari")
+    head, before, after = record.read_text().splitlines()
+    assert head.endswith(",by,profile,identity")
+    assert before == f"{old},,"
+    assert after.endswith(f",{' '.join(found.hashes())},")
+    assert not Report(record, found.hashes()).open(Point("device", second, "read"))
+    write_pdf(tmp_path / "r.pdf", report, found)
+    assert "not known which" in words(tmp_path / "r.pdf").replace("\n", " ")
+
+
 def test_many_points_are_many_pages_and_nothing_is_written_beside_them(tmp_path: Path) -> None:
-    found, report = alone("eastron.sdm630"), Report(tmp_path / "r.csv")
+    found = alone("eastron.sdm630")
+    report = Report(tmp_path / "r.csv", found.hashes())
     for name in found.signals:
         for _ in range(3):
             remark = "a remark of some length, " * 6 + "and a_word_that_is_far_too_long_for_any_column_of_the_table"
             report.add(Point("device", name, "read"), shown="1 V", result="pass", remark=remark, by="Mari")
-    write_pdf(tmp_path / "r.pdf", report, found, "")
+    write_pdf(tmp_path / "r.pdf", report, found)
     printed = pages(tmp_path / "r.pdf")
     assert len(printed) >= 3
     for number, page in enumerate(printed, 1):
@@ -116,20 +191,22 @@ def test_many_points_are_many_pages_and_nothing_is_written_beside_them(tmp_path:
 
 
 def test_a_remark_without_an_end_stays_on_its_page(tmp_path: Path) -> None:
-    found, report = alone("eastron.sdm630"), Report(tmp_path / "r.csv")
+    found = alone("eastron.sdm630")
+    report = Report(tmp_path / "r.csv", found.hashes())
     point = Point("device", next(iter(found.signals)), "read")
     report.add(point, shown="", result="fail", remark="and so on " * 500, by="Mari")
-    write_pdf(tmp_path / "r.pdf", report, found, "")
+    write_pdf(tmp_path / "r.pdf", report, found)
     assert all(y > 0 for page in pages(tmp_path / "r.pdf") for _, y, _ in page)
     assert "(more in the CSV)" in words(tmp_path / "r.pdf")
 
 
 def test_signs_that_the_print_does_not_have_are_replaced_and_that_is_said(tmp_path: Path) -> None:
-    found, report = alone("eastron.sdm630"), Report(tmp_path / "r.csv")
+    found = alone("eastron.sdm630")
+    report = Report(tmp_path / "r.csv", found.hashes())
     name = next(iter(found.signals))
     remark = "tŷ Llanŵr – «naïve» € 日本 e\u0301\a"
     report.add(Point("device", name, "read"), shown="", result="fail", remark=remark, by="Ŵyn")
-    write_pdf(tmp_path / "r.pdf", report, found, "")
+    write_pdf(tmp_path / "r.pdf", report, found)
     text = words(tmp_path / "r.pdf").replace("\n", " ")
     assert "ty Llanwr – «naïve» € ?? e" in text
     assert "Wyn" in text
