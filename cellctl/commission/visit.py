@@ -46,13 +46,18 @@ class Visit:
         self._orders: asyncio.Queue[Order] = asyncio.Queue()
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Answer]] = {}
+        self._handed: set[int] = set()  # the orders that the driver was given
         self._common: dict[object, Any] = {}
 
     async def __aenter__(self) -> "Visit":
         self._up = asyncio.Event()
         self._changed = asyncio.Event()
         self._running = asyncio.create_task(self._driver.run(self), name=f"driver {self.device.id}")
-        await self._until(self._up, None)
+        try:
+            await self._until(self._up, None)
+        except BaseException:
+            await self.__aexit__()  # who has no time to wait leaves no connection behind
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -82,13 +87,13 @@ class Visit:
             Write(next(self._numbers), f"{self.device.id}.{name}", value, self._deadline(ORDER_S), CommandClass.LEVEL)
         )
 
-    async def call(self, name: str, arguments: Mapping[str, Value], token: int) -> Answer:
+    async def call(self, name: str, arguments: Mapping[str, Value] | None = None, token: int = 0) -> Answer:
         """Send a command; its end is waited for with `until`."""
         command = self.device.commands[name]
         deadline_ns = self._deadline(max(ORDER_S, command.timeout_ns / 1e9))
         number = next(self._numbers)
         return await self._order(
-            Call(number, self.device.id, name, deadline_ns, arguments, token, command.command_class)
+            Call(number, self.device.id, name, deadline_ns, arguments or {}, token, command.command_class)
         )
 
     async def until(self, condition: Condition, since_ns: int, limit_s: float) -> list[str]:
@@ -111,8 +116,19 @@ class Visit:
         self._orders.put_nowait(order)
         await asyncio.wait((answer, self._running), return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
-            return Answer(Outcome.NOT_SENT, reason=str(self._running.exception()))
+            sent = order.id in self._handed  # and may have reached the device
+            return Answer(Outcome.UNKNOWN if sent else Outcome.NOT_SENT, reason=str(self._loss()))
         return answer.result()
+
+    def _loss(self) -> DriverError:
+        """Why the connection ended; the mistake of a driver is told as its own."""
+        error = self._running.exception()
+        if isinstance(error, DriverError):
+            return error
+        told = "ended by itself" if error is None else f"failed with {type(error).__name__}: {error}"
+        loss = DriverError(f"the driver of {self.device.id} {told}; this is a mistake of the driver: tell its author")
+        loss.__cause__ = error
+        return loss
 
     async def _until(self, event: asyncio.Event, limit_s: float | None) -> bool:
         """Whether `event` came in time; what ended the connection is raised."""
@@ -122,8 +138,7 @@ class Visit:
         finally:
             waiting.cancel()
         if self._running.done() and not event.is_set():
-            self._running.result()
-            raise DriverError(f"the driver of {self.device.id} has ended")
+            raise self._loss()
         return event.is_set()
 
     # --- what the driver is given -------------------------------------------------------------------------------
@@ -152,7 +167,9 @@ class Visit:
 
     async def order(self) -> Order:
         """The next order."""
-        return await self._orders.get()
+        order = await self._orders.get()
+        self._handed.add(order.id)
+        return order
 
     def done(self, order: Order, outcome: Outcome, result: Mapping[str, Value] | None = None, reason: str = "") -> None:
         """The answer to an order."""

@@ -10,6 +10,8 @@ import pytest
 
 from cellctl.cli.terminal import USAGE
 from cellctl.commission import scan
+from cellctl.commission.visit import Visit
+from cellctl.driver import Device, Link
 from cellctl_simulators.models.universal_robots import UrArm
 from cellctl_simulators.servers.modbus import ANY_UNIT, ModbusSession
 from tests.cli.terminal import run
@@ -87,6 +89,27 @@ def test_what_listens_and_says_nothing_is_told() -> None:
         finally:
             scan.KNOW_S = scan_s
     assert shown.out == f"127.0.0.1:{port}  something that no bundled profile knows\n"
+
+
+class Waiting:
+    """A driver that waits for its device for ever."""
+
+    is_open = False
+
+    async def run(self, link: Link) -> None:
+        self.is_open = True
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.is_open = False
+
+
+async def test_a_visit_that_takes_too_long_leaves_no_connection() -> None:
+    driver = Waiting()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05), Visit(Device("device", "odd", "odd:1", {}), driver):
+            pass
+    assert not driver.is_open
 
 
 def test_a_port_that_is_closed_is_not_there() -> None:
