@@ -25,6 +25,7 @@ from cellctl.testing import assertions, plugin
 from cellctl.testing.cell import BenchJournal, CellOnBench
 from cellctl.testing.clock import BenchClock
 from cellctl.testing.coverage.items import SECTIONS
+from cellctl.testing.device import connected
 from cellctl.testing.faults import BenchFaults
 from cellctl.testing.operator import Answer, Operator
 from cellctl.testing.truth import Truth
@@ -268,6 +269,8 @@ def testing() -> str:
         " loop of its own whose clock jumps to whatever is due next.",
         _table(("fixture", "is"), fixtures),
         *offered,
+        "## One device, without a cell",
+        *(" ".join(text.split()) for text in inspect.cleandoc(str(connected.__doc__)).split("\n\n")),
         "## Claims",
         inspect.cleandoc(str(assertions.__doc__)),
         _table(("write", "to claim"), _members("cell", assertions.Assertions)),
@@ -323,11 +326,8 @@ def _members(name: str, kind: type) -> list[tuple[str, str]]:
 def _written(name: str, member: object) -> str:
     if not inspect.isfunction(member):
         return name
-    given = [
-        parameter.replace(annotation=inspect.Parameter.empty)
-        for parameter in inspect.signature(member).parameters.values()
-        if parameter.name != "self"
-    ]
+    parameters = inspect.signature(member).parameters.values()
+    given = [each.replace(annotation=inspect.Parameter.empty) for each in parameters if each.name != "self"]
     waits = "await " if inspect.iscoroutinefunction(member) else ""
     return f"{waits}{name}{inspect.Signature(given)}".replace("|", "\\|")
 

@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from cellctl.testing.bench import Bench, NotAccepted, Setup
     from cellctl.testing.cell import CellOnBench, on_bench
     from cellctl.testing.cells import CellInvalid, cell_model
+    from cellctl.testing.device import connected
     from cellctl.testing.incident.incident import Incident, IncidentError
     from cellctl.testing.names import UnknownName
     from cellctl.testing.virtual import Deadlock, Net, VirtualLoop, wall_clock
 
 _HOMES = {
     "Bench": "bench", "NotAccepted": "bench", "Setup": "bench", "CellOnBench": "cell", "on_bench": "cell",
-    "CellInvalid": "cells", "cell_model": "cells", "UnknownName": "names",
+    "CellInvalid": "cells", "cell_model": "cells", "UnknownName": "names", "connected": "device",
     "Incident": "incident.incident", "IncidentError": "incident.incident",
     "Deadlock": "virtual", "Net": "virtual", "VirtualLoop": "virtual", "wall_clock": "virtual",
 }  # fmt: skip
@@ -34,6 +35,7 @@ __all__ = [
     "UnknownName",
     "VirtualLoop",
     "cell_model",
+    "connected",
     "on_bench",
     "wall_clock",
 ]  # fmt: skip

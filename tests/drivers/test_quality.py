@@ -2,6 +2,7 @@
 
 import ast
 import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ FOUND = PAGE["drivers"]()
 
 
 def test_every_driver_has_a_quality_file() -> None:
-    packages = {path.parent.name for path in (ROOT / "drivers" / "cellctl_drivers").glob("*/session.py")}
-    assert set(FOUND) == packages
+    points = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"]["cellctl.drivers"]
+    assert set(FOUND) == set(points)
 
 
 @pytest.mark.parametrize("driver", FOUND)
