@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -173,6 +173,32 @@ def _running(argv: list[str], reader: Reader) -> Iterator[None]:
 
 
 # --- packages of others that are wrong ------------------------------------------------------------------------------
+
+
+#: What is wrong -> the file, the old text and the new, and what the check of the profile says.
+WRONG_DRIVERS: Mapping[str, tuple[str, str, str, str]] = {
+    "its module is missing": (POINTS, "cellctl_weigh:", "cellctl_wegh:", "No module named 'cellctl_wegh'. It is"),
+    "its class is missing": (POINTS, ":WeighDriver", ":WeighDrver", "has no attribute 'WeighDrver'. It is"),
+    "its module is no Python": (MODULE, "class WeighDriver:", "class WeighDriver", "expected ':'"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_DRIVERS)
+def test_the_package_of_a_driver_that_cannot_be_loaded_is_named(terminal: Reader, wrong: str) -> None:
+    name, old, new, told = WRONG_DRIVERS[wrong]
+    terminal.change(name, old, new)
+    shown = terminal.types(f"cellctl check {PROFILE}")
+    assert "E303 the driver for 'weigh' cannot be imported" in shown
+    assert told in shown
+    assert "of the package 'cellctl-weigh': install that anew, or correct it." in shown
+
+
+@pytest.mark.parametrize("package", ["cellctl_weigh.profles", "json.decoder"])
+def test_a_package_without_the_profiles_that_it_announces_spoils_no_other(terminal: Reader, package: str) -> None:
+    terminal.change(POINTS, "cellctl_weigh.profiles", package)
+    shown = terminal.types("cellctl check battery-module")
+    assert f"cellctl-weigh says that it has profiles in {package!r}, and has not" in shown
+    assert "No problem was found." in shown
 
 
 def test_the_mistake_of_a_driver_is_told_as_its_own(terminal: Reader) -> None:

@@ -52,7 +52,10 @@ def _installed() -> dict[str, EntryPoint]:
 def _loaded(point: EntryPoint) -> DriverFactory:
     try:
         factory: DriverFactory = point.load()
-    except ImportError as error:
-        hint = f"pip install 'cellctl[{point.name}]'"
+    except Exception as error:  # it is somebody else's code
+        package = "cellctl" if point.dist is None else point.dist.name
+        hint = f"it is {point.value!r} of the package {package!r}: install that anew, or correct it"
+        if package == "cellctl":
+            hint = f"pip install 'cellctl[{point.name}]'"
         raise DriverMissing(f"the driver for {point.name!r} cannot be imported: {error}", hint) from error
     return factory

@@ -4,6 +4,7 @@ The rule kept here: a profile is data about a device type; addresses in it are t
 else is checked here.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,6 +17,8 @@ from cellctl.model.problems import Report, Wrong, did_you_mean
 from cellctl.model.shape import Shaped, validate
 from cellctl.model.shapes import ProfileFile
 from cellctl.model.yaml_source import Document, KeyPath, read
+
+_logger = logging.getLogger(__name__)
 
 GROUP = "cellctl.profiles"
 #: The section of a profile that holds the protocol's settings, where it is not named like the protocol.
@@ -193,7 +196,11 @@ def bundled() -> dict[str, Path]:
     """The profiles that installed packages bring: id ``vendor.model`` -> file."""
     found: dict[str, Path] = {}
     for point in entry_points(group=GROUP):
-        found |= {f"{path.parent.name}.{path.stem}": path for path in _files_of(point.value)}
+        try:
+            found |= {f"{path.parent.name}.{path.stem}": path for path in _files_of(point.value)}
+        except (ImportError, TypeError) as error:  # the packages of others go on
+            package = "an unknown package" if point.dist is None else point.dist.name
+            _logger.warning("%s says that it has profiles in %r, and has not: %s", package, point.value, error)
     return found
 
 
