@@ -201,6 +201,58 @@ def test_a_package_without_the_profiles_that_it_announces_spoils_no_other(termin
     assert "No problem was found." in shown
 
 
+MODEL = """
+import json
+
+from cellctl_simulators import Lines, Outputs
+
+ANSWERS = {"INFO": {"type": "TX-5"}, "READ": {"net": 7.5, "stable": True, "tared": False}}
+
+
+class Terminal:
+    def __init__(self, random):
+        self.inputs = {}
+        self.wire = Lines(end="\\n")
+
+    def update(self, now_ns, inputs):
+        for ask in self.wire.take():
+            ask.reply(json.dumps(ANSWERS.get(ask.text, {"ok": True})))
+        return Outputs({}, None)
+
+
+MODELS = {"example.tx5": Terminal}
+"""
+CELL_TESTS = """
+import pytest
+
+
+@pytest.mark.cell(wire=True)
+async def test_with_a_wire(cell, clock):
+    await clock.until(lambda: cell.signal("scale.net").value == 7.5, limit="10 s")
+
+
+@pytest.mark.cell
+async def test_without(cell):
+    pass
+"""
+
+
+def test_a_driver_of_others_is_simulated_by_wire_and_says_so_where_it_cannot(terminal: Reader) -> None:
+    terminal.change(PROFILE, "golden:\n", "sim: {model: example.tx5}\ngolden:\n")
+    for name, text in {"models/terminal.py": MODEL, "tests/test_cell.py": CELL_TESTS}.items():
+        (terminal.folder / "cell" / name).parent.mkdir()
+        (terminal.folder / "cell" / name).write_text(text, encoding="utf-8")
+    told = terminal.types("python -m pytest -p no:cacheprovider cell/tests")
+    assert "1 passed, 1 error" in told, told
+    assert "give it a 'direct', or use the wire: @pytest.mark.cell(wire=True)" in told
+    terminal.types("cellctl new cell line")
+    row = 'devices:\n  scale: {profile: example.tx5, at: "tcp://127.0.0.1:1"}'
+    terminal.change("line/cell.yaml", "devices:", row)
+    (terminal.folder / "line" / "models" / "terminal.py").write_text(MODEL, encoding="utf-8")
+    told = terminal.types("cellctl whatif line -n 1")
+    assert told.startswith("The driver for 'weigh' cannot do without its wire.\n  give it a 'direct'"), told
+
+
 def test_the_mistake_of_a_driver_is_told_as_its_own(terminal: Reader) -> None:
     terminal.change(MODULE, "await self._identify()", "await self._identfy()")
     with terminal.beside("tests/terminal.py"):

@@ -135,6 +135,11 @@ def _outcome() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read the output is gone
         return FAILED
     except Exception as bug:
+        from cellctl.model.drivers import DriverMissing
+
+        if isinstance(bug, DriverMissing):
+            click.echo(f"{str(bug)[:1].upper()}{str(bug)[1:]}.\n  {bug.hint}", err=True)
+            return FAILED
         click.echo(f"cellctl made a mistake: {_sentence(bug)}. Please report it.", err=True)
         return FAILED
 

@@ -16,9 +16,10 @@ GROUP = "cellctl.drivers"
 class DriverMissing(LookupError):  # noqa: N818 - what is wrong with the installation
     """No driver for this protocol is installed, or it cannot be imported; `hint` says what to do."""
 
-    def __init__(self, message: str, hint: str) -> None:
+    def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+        self.add_note(hint)  # pytest shows it
 
 
 def driver_for(protocol: str) -> DriverFactory:
@@ -39,7 +40,8 @@ def direct_driver_for(protocol: str) -> Callable[[Device, Contact], Driver]:
     """The driver of `protocol` without a wire; DriverMissing if there is none, or it needs its wire."""
     direct: Callable[[Device, Contact], Driver] | None = getattr(driver_for(protocol), "direct", None)
     if direct is None:
-        raise DriverMissing(f"the driver for {protocol!r} cannot do without its wire", "test at the wire level")
+        hint = "give it a 'direct', or use the wire: @pytest.mark.cell(wire=True), cellctl fuzz --level wire"
+        raise DriverMissing(f"the driver for {protocol!r} cannot do without its wire", hint)
     return direct
 
 
