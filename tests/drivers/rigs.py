@@ -18,9 +18,7 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from cellctl.driver import Command, CommandClass, Device, Driver, Point, Signal
-from cellctl_drivers.modbus import ModbusDriver
-from cellctl_drivers.opcua import OpcUaDriver
-from cellctl_drivers.serial import SerialDriver
+from cellctl.model import driver_for
 
 from .servers import LineDevice, Proxy, Pty, RtuDevice, TcpServer
 
@@ -75,8 +73,7 @@ class Rig:
 
     def driver(self, *, identify: bool = True) -> Driver:
         """A driver for the device."""
-        made = {"modbus": ModbusDriver, "opcua": OpcUaDriver, "serial": SerialDriver}[self.protocol]
-        return made(self.described(identify=identify))
+        return driver_for(self.protocol)(self.described(identify=identify))
 
 
 REGISTERS = {100: 235, 101: 42, 102: 0xFFFF, 103: 32767, 104: 500, 50: 10, 60: 0, 61: 5, 70: 1, 80: 0, 121: 0xE280}

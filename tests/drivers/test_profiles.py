@@ -5,30 +5,27 @@ The registers below are written down from the manufacturers' documents, not from
 
 # ruff: noqa: TID251 - the folder is called as it is; what is imported is of these tests
 
-import importlib
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cellctl.driver import Outcome, Value
-from cellctl.model import check
+from cellctl.model import check, driver_for
+from cellctl_drivers.modbus import ModbusDriver
+from cellctl_drivers.serial import SerialDriver
 
 from .profiles import ALL, BUNDLED, OF_THE_CELL, device, load
 from .recording import RecordingLink, Running, until
-from .rigs import ModbusDriver, SerialDriver
 from .servers import Device as FarEnd
 from .servers import Pty, RtuDevice, TcpServer, crc
-
-DRIVERS = {"modbus": "ModbusDriver", "opcua": "OpcUaDriver", "serial": "SerialDriver"}
-ADDRESSES = {"modbus": "modbus://127.0.0.1:502", "opcua": "opc.tcp://127.0.0.1:4840", "serial": "tcp://127.0.0.1:5025"}
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_every_row_of_every_profile_can_be_used(path: Path) -> None:
-    protocol = load(path)["profile"]["protocol"]
-    driver = getattr(importlib.import_module(f"cellctl_drivers.{protocol}"), DRIVERS[protocol])
-    assert driver(device(path, ADDRESSES[protocol])) is not None
+    driver: Any = driver_for(load(path)["profile"]["protocol"])
+    assert driver(device(path, driver.example)) is not None
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
