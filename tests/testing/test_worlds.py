@@ -36,6 +36,13 @@ def test_all_holds_over_the_protocols(seeds: str) -> None:
     assert (done.code, done.out) == (0, ""), done.out
 
 
+def test_a_cell_that_makes_nothing_yet_is_tried_too(tmp_path: Path) -> None:
+    meter = 'meter: {profile: eastron.sdm630, at: "modbus://127.0.0.1:1"}'
+    (tmp_path / "cell.yaml").write_text(f"cellctl: 1\ncell: {{id: x, name: X}}\ndevices:\n  {meter}\n")
+    done = run("fuzz", str(tmp_path), "--seeds", "1..3", "--level", "direct", "--processes", "1")
+    assert (done.code, done.out) == (0, ""), done.out
+
+
 def test_a_plan_is_a_function_of_seed_cell_and_level() -> None:
     model = cell_model("battery-module")
     plans = [plan_of(seed, model, "direct") for seed in range(120)]

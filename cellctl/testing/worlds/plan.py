@@ -105,7 +105,8 @@ def drawn(seed: int, model: CellModel, level: Level, inputs: Mapping[str, Value]
     """The world of a seed. `inputs`: those of the cell's world that somebody may set, with their first values."""
     random = Random(f"{seed}/{level}/{model.equipment.id}")
     recipes = sorted(model.equipment.recipes)
-    jobs = tuple((random.choice(recipes), random.randint(1, 2)) for _ in range(random.randint(1, 2)))
+    count = random.randint(1, 2) if recipes else 0  # a cell of devices only has nothing to make
+    jobs = tuple((random.choice(recipes), random.randint(1, 2)) for _ in range(count))
     watched = {signal for interlock in model.equipment.interlocks for signal in signals_of(interlock.need)}
     conditions = tuple(
         (name, _other(random, value))
