@@ -15,6 +15,7 @@ from asyncua.common.node import Node
 from cellctl.commission.survey import Survey, device_at, survey
 from cellctl.driver import AddressError, Device, DriverError, Finding
 
+from .opcua_endless import Endless
 from .recording import until
 from .rigs import REGISTERS, URI, ModbusRtuRig, ModbusTcpRig, OpcUaServer
 from .servers import LineDevice, Pty, RtuDevice, TcpServer
@@ -247,6 +248,44 @@ async def test_a_server_that_takes_few_nodes_at_once_is_asked_so(oven: str, opcu
         for limit, value in zip(limits, before, strict=True):
             opcua_server.do(limit.write_value(value))
     assert max(asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("part", "found_max", "told"),
+    [(7, 50, "after 50 nodes; --max"), (0, 0, "what Objects refer to after 50 references: --max follows more")],
+    ids=["ever more", "nothing, and more"],
+)
+async def test_a_server_that_never_ends_is_left(
+    oven: str, opcua_server: OpcUaServer, monkeypatch: pytest.MonkeyPatch, *, part: int, found_max: int, told: str
+) -> None:
+    endless = Endless(opcua_server.index, part=part)
+    endless.install(monkeypatch)
+    asked = await asyncio.wait_for(browsed(device_at(oven, {}), count_max=50), 20)
+    assert len(asked.findings) in range(found_max - 1, found_max + 1)
+    assert any(told in reason for reason in asked.left_out), asked.left_out
+    assert (endless.asked <= 50, endless.told <= 56, endless.released) == (True, True, 1)
+
+
+async def test_all_parts_of_what_has_an_end_are_asked_for(
+    oven: str, opcua_server: OpcUaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = Endless(opcua_server.index, last=30)
+    endless.install(monkeypatch)
+    asked = await browsed(device_at(oven, {}), count_max=100)
+    assert list(by_path(asked)) == [f"Thing{number}" for number in range(30)]
+    assert not any("--max" in reason for reason in asked.left_out)
+    assert (endless.asked, endless.released) == (4, 0)
+
+
+async def test_a_way_is_followed_as_far_as_needed_and_not_for_ever(
+    oven: str, opcua_server: OpcUaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = Endless(opcua_server.index, part=500)
+    endless.install(monkeypatch)
+    asked = await browsed(device_at(oven, {}), "Thing1100", count_max=20)
+    assert (list(by_path(asked)), endless.told, endless.released) == (["Thing1100"], 1500, 1)
+    with pytest.raises(AddressError, match="no 'Nowhere' in Objects among the first 20000; there is Thing0, Thing1,"):
+        await asyncio.wait_for(browsed(device_at(oven, {}), "Nowhere"), 30)
 
 
 async def test_a_path_that_is_not_there_is_told_with_what_is(oven: str) -> None:

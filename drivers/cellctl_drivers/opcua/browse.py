@@ -7,6 +7,7 @@ Nodes are named by the URI of their namespace.
 import math
 from collections import Counter
 from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -33,6 +34,9 @@ _LIMITS = tuple(
 
 #: References of one node in one answer; more are asked for with a continuation point.
 _REFERENCES = 500
+
+#: A way to a node is looked for among so many references of each node on it: no server is followed for ever.
+_REFERENCES_MAX = 20_000
 
 #: A text or list longer than this is shown in part.
 _SHOWN_MAX = 60
@@ -80,6 +84,7 @@ class Walk:
         self._seen: set[ua.NodeId] = set()
         self._count = 0
         self._deeper = 0
+        self._unfollowed: list[str] = []
         self._nodes = _NODES
 
     async def run(self) -> None:
@@ -104,6 +109,10 @@ class Walk:
             self._browse.cut(f"{self._deeper} nodes have more below them than {self._browse.depth_max} steps: --depth")
         if self._count >= self._browse.count_max:
             self._browse.cut(f"after {self._count} nodes; --max, or --range with a path, shows the others")
+        elif self._unfollowed:
+            first, more = self._unfollowed[0], len(self._unfollowed) - 1
+            at = f"{first or 'Objects'}{f' and {more} others' if more else ''}"
+            self._browse.cut(f"what {at} refer to after {self._browse.count_max} references: --max follows more")
         if not self._browse.ranges:
             self._browse.cut("the Server object, which tells about the server itself: --range Server shows it")
 
@@ -111,11 +120,13 @@ class Walk:
         """The node at a path of browse names; AddressError if there is none."""
         item = root
         for name in path.removeprefix("Objects/").split("/"):
-            below = await self._below([item])
-            found = [each for each in below[0] if each.name == name]
+            ((below, is_whole),) = await self._below([item], _REFERENCES_MAX, name)
+            found = [each for each in below if each.name == name]
             if not found:
-                there = ", ".join(each.name for each in below[0][:20]) or "nothing"
-                raise AddressError(f"there is no {name!r} in {item.path or 'Objects'}; there is {there}", ("range",))
+                there = ", ".join(each.name for each in below[:20]) or "nothing"
+                among = "" if is_whole else f" among the first {len(below)}"
+                where = f"in {item.path or 'Objects'}{among}"
+                raise AddressError(f"there is no {name!r} {where}; there is {there}", ("range",))
             item = found[0]
         item.depth = 0
         return item
@@ -126,12 +137,14 @@ class Walk:
         self._count += 1
         level = [root]
         while level and self._count < self._browse.count_max:
+            pairs = await self._batches(level)
             if level[0].depth >= self._browse.depth_max:
-                below = [self._new(item, found) for item, found in await self._batches(level)]
+                below = [self._new(item, found) for item, found in pairs]
                 self._deeper += sum(bool(found) for found in below)
                 return
+            self._unfollowed += [item.path for item in level[len(pairs) :]]
             following: list[_Item] = []
-            for item, found in await self._batches(level):
+            for item, found in pairs:
                 item.children = self._new(item, found)[: self._browse.count_max - self._count]
                 self._count += len(item.children)
                 self._seen |= {child.nodeid for child in item.children}
@@ -143,7 +156,9 @@ class Walk:
         pairs: list[tuple[_Item, list[_Item]]] = []
         for at in range(0, len(level), self._nodes):
             batch = level[at : at + self._nodes]
-            pairs += zip(batch, await self._below(batch), strict=True)
+            for item, (found, is_whole) in zip(batch, await self._below(batch, self._browse.count_max), strict=True):
+                pairs.append((item, found))
+                self._unfollowed += [] if is_whole else [item.path]
             if self._count + sum(len(found) for _, found in pairs) >= self._browse.count_max:
                 break
         return pairs
@@ -156,8 +171,11 @@ class Walk:
             new = {nodeid: each for nodeid, each in new.items() if not _about(each)}
         return list(new.values())
 
-    async def _below(self, items: Sequence[_Item]) -> list[list[_Item]]:
-        """What each node refers to downwards."""
+    async def _below(
+        self, items: Sequence[_Item], most: int, wanted: str | None = None
+    ) -> list[tuple[list[_Item], bool]]:
+        """What each node refers to downwards, and whether that is all; no more is asked for after so many references
+        of all together, or when the one of that name has come."""
         parameters = ua.BrowseParameters(
             RequestedMaxReferencesPerNode=_REFERENCES,
             NodesToBrowse=[
@@ -172,16 +190,34 @@ class Walk:
                 for item in items
             ],
         )
-        results = await self._request(self._session.browse(parameters))
-        found: list[list[_Item]] = []
+        results = await self._results(self._session.browse(parameters), len(items))
+        left = most - sum(len(result.References or ()) for result in results)
+        below: list[tuple[list[_Item], bool]] = []
         for item, result in zip(items, results, strict=True):
-            references = list(result.References or ())
-            while result.ContinuationPoint:
-                more = ua.BrowseNextParameters(ContinuationPoints=[result.ContinuationPoint])
-                (result,) = await self._request(self._session.browse_next(more))
-                references += result.References or ()
-            found.append([_item(reference, item) for reference in references if _is_here(reference)])
-        return found
+            part = _items(result, item)
+            found = list(part)
+            while (point := result.ContinuationPoint) and left > 0 and all(each.name != wanted for each in part):
+                (result,) = await self._results(self._session.browse_next(_following(point)), 1)
+                part = _items(result, item)
+                found += part
+                left -= max(1, len(result.References or ()))  # an empty answer counts: there may be no end of them
+            if point:
+                await self._release(point)
+            below.append((found, not point))
+        return below
+
+    async def _release(self, point: bytes) -> None:
+        """Have the server forget where it was; it does so at the end of the session anyway."""
+        with suppress(DriverError):
+            await self._request(self._session.browse_next(_following(point, release=True)))
+
+    async def _results(
+        self, request: Coroutine[object, object, list[ua.BrowseResult]], count: int
+    ) -> list[ua.BrowseResult]:
+        results = await self._request(request) or []
+        if len(results) != count:
+            raise DriverError(f"{self._profile.id} gives {len(results)} answers, {count} were asked for")
+        return results
 
     async def _read(self, variables: Sequence[_Item]) -> None:
         """Read value, type and access of all variables, and what tells about them."""
@@ -283,6 +319,15 @@ def _flat(item: _Item) -> Iterator[_Item]:
     yield item
     for child in item.children:
         yield from _flat(child)
+
+
+def _following(point: bytes, *, release: bool = False) -> ua.BrowseNextParameters:
+    """What comes after a continuation point; asyncua takes it for a release unless it is told that it is none."""
+    return ua.BrowseNextParameters(ReleaseContinuationPoints=release, ContinuationPoints=[point])
+
+
+def _items(result: ua.BrowseResult, parent: _Item) -> list[_Item]:
+    return [_item(reference, parent) for reference in result.References or () if _is_here(reference)]
 
 
 def _item(reference: ua.ReferenceDescription, parent: _Item) -> _Item:
