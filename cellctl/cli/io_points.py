@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellctl.cli.terminal import FAILED, INVALID, REFUSED, UNREACHABLE, Failure, clock, document, number, say, table
+from cellctl.cli.terminal import (
+    FAILED,
+    INVALID,
+    REFUSED,
+    UNREACHABLE,
+    Failure,
+    clock,
+    document,
+    number,
+    say,
+    table,
+    visible,
+)
 
 if TYPE_CHECKING:
     from cellctl.commission.found import Found
@@ -87,7 +99,8 @@ def watch(where: Where, names: Sequence[str], limit: str) -> None:
         told = (sample.value, sample.quality, sample.reason)
         if name in wanted and shown.get(name) != told:
             shown[name] = told
-            click.echo("  ".join([clock(sample.received_ns), *map(str, _row(found, name, sample))]).rstrip())
+            line = "  ".join([clock(sample.received_ns), *map(str, _row(found, name, sample))])
+            click.echo(visible(line).rstrip())
 
     async def work(visit: "Visit") -> None:
         visit.heard = heard
@@ -278,7 +291,7 @@ def visited(found: "Found", work: "Callable[[Visit], Coroutine[Any, Any, Any]]")
 
 
 def _agreed(text: str) -> bool:
-    return click.confirm(text, err=True)
+    return click.confirm(visible(text), err=True)
 
 
 def _told(name: str, answer: "Answer | None") -> int:
@@ -288,7 +301,7 @@ def _told(name: str, answer: "Answer | None") -> int:
         raise click.Abort
     result = ", ".join(f"{key} = {number(value)}" for key, value in answer.result.items())
     if answer.outcome is Outcome.CONFIRMED:
-        click.echo(f"{name}: done{f', {result}' if result else ''}")
+        click.echo(visible(f"{name}: done{f', {result}' if result else ''}"))
         return 0
     codes = {Outcome.REFUSED: REFUSED, Outcome.NOT_SENT: FAILED, Outcome.UNKNOWN: UNREACHABLE}
     raise Failure(f"{name}: {answer.outcome.value.replace('_', ' ')}: {answer.reason}.", codes[answer.outcome], result)

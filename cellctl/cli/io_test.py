@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cellctl.cli.io_points import Where, check_cell_rests, device_of, fitted, pointing, visited
-from cellctl.cli.terminal import UNREACHABLE, Failure, number, say
+from cellctl.cli.terminal import UNREACHABLE, Failure, number, say, visible
 from cellctl.commission.report import Point
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class _Walk:
 async def _asked(question: str) -> str:
     """What a person answers, while the device is kept alive; a person who goes away ends the test."""
     try:
-        answer = await asyncio.to_thread(click.prompt, question, default="", show_default=False, err=True)
+        answer = await asyncio.to_thread(click.prompt, visible(question), default="", show_default=False, err=True)
     except click.Abort:
         raise _Enough from None
     return str(answer)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellctl.cli.terminal import FAILED, Failure, document, say
+from cellctl.cli.terminal import FAILED, Failure, document, say, visible
 
 if TYPE_CHECKING:
     from cellctl.commission.scan import Seen
@@ -79,7 +79,7 @@ async def _collected(found: "AsyncIterator[Seen]", as_json: bool) -> "list[Seen]
 def _show(seen: "Seen") -> None:
     click.echo(seen.place if seen.known else f"{seen.place}  something that no bundled profile knows")
     for profile, at, identity in seen.known:
-        click.echo(f'  NAME: {{profile: {profile}, at: "{at}"}}' + (f"  # {identity}" if identity else ""))
+        click.echo(f'  NAME: {{profile: {profile}, at: "{at}"}}' + (f"  # {visible(identity)}" if identity else ""))
 
 
 def _tell(seen: "list[Seen]", as_json: bool) -> int:

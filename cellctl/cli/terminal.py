@@ -1,6 +1,7 @@
 """What the terminal sees: exit codes, sentences, tables, and one JSON document.
 
 The rule kept here: results on stdout, everything else on stderr; colour only on a terminal and never with NO_COLOR.
+What a device says about itself moves no cursor: what cannot be printed is shown as an escape.
 """
 
 import json
@@ -24,19 +25,36 @@ class Failure(Exception):  # noqa: N818 - it is what the command came to, not a 
 
     def show(self) -> None:
         """Print both layers on stderr."""
-        click.echo(paint(str(self), "red"), err=True)
+        click.echo(paint(_lines(str(self)), "red"), err=True)
         if self.detail:
-            click.echo(f"  {self.detail}", err=True)
+            click.echo(f"  {_lines(self.detail)}", err=True)
 
 
 def document(schema: str, content: Mapping[str, object]) -> None:
     """Print the one JSON document of a command, under its schema name."""
-    click.echo(json.dumps({"schema": schema, **content}, indent=2, ensure_ascii=False))
+    lines = json.dumps({"schema": schema, **content}, indent=2, ensure_ascii=False).split("\n")
+    # what is left of it now is within a text, where JSON has escapes for it
+    click.echo("\n".join(line if line.isprintable() else _json_escaped(line) for line in lines))
 
 
 def say(text: str) -> None:
-    """Tell about progress."""
-    click.echo(text, err=True)
+    """Tell about progress, in one line."""
+    click.echo(visible(text), err=True)
+
+
+def visible(text: str) -> str:
+    """One line that shows what would move the cursor, change colours or turn the direction of reading as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def _lines(text: str) -> str:
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def _json_escaped(line: str) -> str:
+    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in line)
 
 
 def paint(text: str, colour: str, *, bold: bool = False) -> str:
@@ -48,7 +66,7 @@ def paint(text: str, colour: str, *, bold: bool = False) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print columns that are as wide as their content."""
-    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    texts = [["" if cell is None else visible(str(cell)) for cell in row] for row in rows]
     widths = [max([len(title), *(len(row[at]) for row in texts)]) for at, title in enumerate(head)]
     for row in [[title.upper() for title in head], *texts]:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

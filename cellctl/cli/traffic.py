@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from cellctl.cli.terminal import Failure, document, paint, say
+from cellctl.cli.terminal import Failure, document, paint, say, visible
 
 if TYPE_CHECKING:
     from cellctl.driver import Device, Driver, DriverFactory
@@ -60,7 +60,7 @@ def traffic(file: Path, as_json: bool) -> None:
         simulated = ", simulated" if head.simulated else ""
         click.echo(f"{head.device} ({head.profile}, {head.address}:{simulated}), {head.begun}, {head.product}")
         for entry, mark, text in rows:
-            line = f"{entry.at_ns / 1e9:12.6f}  {entry.connection or '':>2}  {mark} {text}"
+            line = visible(f"{entry.at_ns / 1e9:12.6f}  {entry.connection or '':>2}  {mark} {text}")
             click.echo(line if mark in "<>" else paint(line, "yellow"))
     for note in recording.notes:
         say(f"{file}: {note}")
