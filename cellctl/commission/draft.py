@@ -80,9 +80,10 @@ def _row(name: str, finding: Finding) -> Row:
 
 def row_text(row: Row) -> str:
     """``name: {type: float, ...}  # note``."""
-    note = f"  # {' '.join(row.note.split())}" if row.note else ""
+    told = " ".join(row.note.split())
+    note = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in told)
     keys = {key: row.keys[key] for key in (*_FIRST, *row.keys) if key in row.keys}
-    return f"{row.name}: {flow(keys)}{note}"
+    return f"{row.name}: {flow(keys)}{f'  # {note}' if note else ''}"
 
 
 def flow(content: Mapping[str, object]) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from cellctl.cli.terminal import Failure, document, say, table
+from cellctl.commission.draft import Draft, problems_of, rows_of
+from cellctl.driver import Finding
 from cellctl.pki import Pki, thumbprint
 from tests.cli.terminal import run
 from tests.drivers.opcua_secure import Identity
@@ -37,6 +39,14 @@ def test_a_document_holds_the_same_and_prints_nothing_that_is_none(capsys: pytes
     assert json.loads(out) == {"schema": "s/1", "text": SPOILS, "unit": "°C", "far": "\U000e0001"}
     assert "°C" in out
     assert all(line.isprintable() for line in out.splitlines())
+
+
+def test_a_draft_that_quotes_a_device_can_be_read() -> None:
+    told = Finding("Weight", f"s={SPOILS}", "Float", "r", hint=SPOILS, row={"type": "float", "read": f"s={SPOILS}"})
+    head = {"id": "scale", "version": 1, "protocol": "opcua"}
+    text = Draft(head, {"opcua": {"namespace": "urn:scale"}}, rows_of([told])).text()
+    assert all(line.isprintable() for line in text.split("\n")), text
+    assert not problems_of(text)
 
 
 def test_a_device_overwrites_no_thumbprint(tmp_path: Path) -> None:
