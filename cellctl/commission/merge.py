@@ -57,7 +57,7 @@ def merge(path: Path, protocol: str, sections: Mapping[str, Mapping[str, object]
             new.append(here)
     moved = {row.name: row for row in new if row.name in known and row.name not in met}
     met |= moved
-    new = [row for row in new if row not in moved.values()]
+    new = [row for row in new if row.name not in moved]
     differs = [sentence for name, row in met.items() for sentence in _differences(name, known[name], row.keys)]
     differs += [f"{name} is not in the list; it stays" for name in known if name not in met and _addressed(known[name])]
     names = names_of([(row.name,) for row in new], (*known, *profile.file.commands))

@@ -6,6 +6,7 @@ namespace.
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,8 @@ _DOWN = frozenset(
      "HierarchicalReferences", "HasChild", "HasOrderedComponent"}
 )  # fmt: skip
 _SUBTYPE = {"i=45", "HasSubtype"}
+#: No object of a machine stands deeper.
+_STEPS_MAX = 32
 _NODEID = re.compile(r"(?:ns=(?P<index>\d+);)?(?P<name>[isgb]=.+)\Z", re.DOTALL)
 
 
@@ -56,6 +59,8 @@ def read_nodeset(path: Path) -> Listing:
 
 class _NodeSet:
     def __init__(self, path: Path, root: Element) -> None:
+        self._file = path
+        self._counts: Counter[str] = Counter()
         spaces = root.first("NamespaceUris")
         self._spaces = [STANDARD, *(uri.text.strip() for uri in spaces.all("Uri"))] if spaces else [STANDARD]
         aliases = root.first("Aliases")
@@ -114,13 +119,19 @@ class _NodeSet:
         """The browse names down to the node; None if it belongs to a type."""
         names: list[str] = []
         seen = set()
+        first = nodeid
         while (node := self._nodes.get(nodeid)) is not None and nodeid not in seen:
             if node.element.name in _OF_TYPES:
                 return None
+            if len(names) == _STEPS_MAX:
+                line = self._nodes[first].element.line
+                raise ListError(
+                    f"{self._file}:{line}: {first} has more than {_STEPS_MAX} nodes above it: no model has."
+                )
             seen.add(nodeid)
-            names.insert(0, node.name)
+            names.append(node.name)
             nodeid = node.parent
-        return tuple(names)
+        return tuple(reversed(names))
 
     def _is_property(self, node: _Node) -> bool:
         """Whether the standard names it: it tells about what is above it."""
@@ -155,6 +166,7 @@ class _NodeSet:
             raise ValueError(f"{nodeid!r} names no namespace of this file")
         if match["name"][0] not in "is":
             raise ValueError(f"{nodeid!r} is neither a name (s=) nor a number (i=), as a profile needs it")
+        self._counts[self._spaces[index]] += 1
         return f"ns={self._spaces[index]};{match['name']}"
 
     def _type(self, datatype: str, depth: int = 0) -> str | None:
@@ -195,9 +207,8 @@ class _NodeSet:
 
     def _shortened(self, listing: Listing) -> Listing:
         """The namespace of most rows is the one that they need not name."""
-        counts = {uri: sum(f"ns={uri};" in str(tag.keys) for tag in listing.tags) for uri in self._spaces}
-        usual = max(counts, key=lambda uri: counts[uri])
-        if not counts[usual]:
+        usual = max(self._spaces, key=lambda uri: self._counts[uri])
+        if not listing.tags:
             return listing
         listing.sections["identify"] = listing.sections["opcua"] = {"namespace": usual}
         for at, tag in enumerate(listing.tags):

@@ -69,6 +69,7 @@ class _Reader:
         self._count = 0
         self.top = Element("", {}, 0)
         self._open = [self.top]
+        self._texts: list[list[str]] = [[]]  # of those that are open, piece by piece
         self.parser = parser = expat.ParserCreate(None, "}")
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = self._doctype
@@ -86,9 +87,10 @@ class _Reader:
         element = Element(name.rpartition("}")[2], attributes, self.parser.CurrentLineNumber)
         self._open[-1].children.append(element)
         self._open.append(element)
+        self._texts.append([])
 
     def _end(self, _: str) -> None:
-        self._open.pop()
+        self._open.pop().text = "".join(self._texts.pop())
 
     def _characters(self, text: str) -> None:
-        self._open[-1].text += text
+        self._texts[-1].append(text)
