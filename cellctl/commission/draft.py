@@ -3,7 +3,7 @@
 The rule kept here: what is written passes `cellctl check` as it is; what is not known is left out and told beside it.
 """
 
-import json
+import math
 import re
 import shutil
 import tempfile
@@ -24,6 +24,8 @@ _PLAIN = re.compile(r"[A-Za-z][\w./-]*\Z")
 #: What begins a row, in this order.
 _FIRST = ("type", "unit", "read", "write", "range", "scale", "offset")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off"})
+#: Whole numbers above it are not exact as a float.
+_WHOLE_MAX = 2**53
 _RANGE = re.compile(r"-?[\d.e+-]+\.\.-?[\d.e+-]+\Z")
 
 
@@ -47,7 +49,7 @@ class Draft:
 
     def text(self) -> str:
         """The file."""
-        lines = [f"# {line}".rstrip() for line in self.remarks]
+        lines = [f"# {_told(line)}".rstrip() for line in self.remarks]
         lines += ["cellctl: 1", "profile:", *(f"  {key}: {scalar(value)}" for key, value in self.head.items())]
         lines += [f"{name}: {flow(content)}" for name, content in self.sections.items() if content]
         lines += ["signals:", *(f"  {row_text(row)}" for row in self.rows)] if self.rows else ["signals: {}"]
@@ -70,9 +72,9 @@ def _row(name: str, finding: Finding) -> Row:
         keys |= {"unit": unit} if unit else {}
         if finding.low is not None and finding.high is not None:
             if "write" in keys:
-                keys["range"] = f"{finding.low:g}..{finding.high:g}"
+                keys["range"] = span(finding.low, finding.high)
             else:
-                notes.append(f"usually {finding.low:g}..{finding.high:g}")
+                notes.append(f"usually {span(finding.low, finding.high)}")
     if finding.hint and finding.kind != "bit":
         notes.append(finding.hint)
     return Row(name, keys, "; ".join(notes))
@@ -80,8 +82,7 @@ def _row(name: str, finding: Finding) -> Row:
 
 def row_text(row: Row) -> str:
     """``name: {type: float, ...}  # note``."""
-    told = " ".join(row.note.split())
-    note = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in told)
+    note = _told(" ".join(row.note.split()))
     keys = {key: row.keys[key] for key in (*_FIRST, *row.keys) if key in row.keys}
     return f"{row.name}: {flow(keys)}{f'  # {note}' if note else ''}"
 
@@ -97,11 +98,40 @@ def scalar(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case int() | float():
-            return f"{value:.10g}"
+            return digits(value)
         case _:
             text = str(value)
             bare = (_PLAIN.match(text) and text.lower() not in _WORDS) or _RANGE.match(text)
-            return text if bare else json.dumps(text, ensure_ascii=not text.isprintable())
+            return text if bare else f'"{"".join(map(_sign, text))}"'
+
+
+def digits(number: float) -> str:
+    """A number with all its digits, and none after the point if it is whole; YAML reads it back as a number."""
+    if isinstance(number, float) and not math.isfinite(number):
+        return ".nan" if math.isnan(number) else ".inf" if number > 0 else "-.inf"
+    if abs(number) < _WHOLE_MAX and int(number) == number:
+        return str(int(number))
+    mantissa, e, exponent = repr(number).partition("e")
+    return mantissa if not e else f"{mantissa}{'' if '.' in mantissa else '.0'}e{int(exponent):+03}"
+
+
+def span(low: float, high: float) -> str:
+    """A range from one number to another."""
+    return f"{digits(low)}..{digits(high)}"
+
+
+def _told(text: str) -> str:
+    """What stands behind a ``#``: on one line, with nothing that YAML does not take."""
+    return "".join(sign if sign.isprintable() else _sign(sign) for sign in " ".join(text.split()))
+
+
+def _sign(sign: str) -> str:
+    """A sign within quotes of YAML."""
+    if sign in '\\"':
+        return f"\\{sign}"
+    if sign.isprintable():
+        return sign
+    return f"\\u{ord(sign):04x}" if ord(sign) < 0x10000 else f"\\U{ord(sign):08x}"
 
 
 def id_of(text: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellctl.commission.draft import Row, own_profile, row_text
+from cellctl.commission.draft import Row, own_profile, row_text, span
 from cellctl.commission.naming import names_of
 from cellctl.model import FilesInvalid
 from cellctl.model.problems import Report
@@ -141,7 +141,8 @@ def _differences(name: str, row: SignalRow, keys: Mapping[str, object]) -> list[
     pairs += [("scale", row.scale, keys["scale"])] if "scale" in keys else []
     pairs += [("text", plain(row.text or {}), keys["text"])] if "text" in keys and row.text else []
     if "range" in keys and row.range is not None and row.range.unit in ("", row.unit):
-        pairs.append(("range", f"{row.range.low:g}..{row.range.high:g}", str(read_bounds(keys["range"]))))
+        listed = read_bounds(keys["range"])
+        pairs.append(("range", span(row.range.low, row.range.high), span(listed.low, listed.high)))
     for key, ours, their in pairs:
         if ours != their:
             told.append(f"{name}: {key} is {ours} here, {their} in the list; it stays")

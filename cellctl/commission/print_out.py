@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cellctl.commission.draft import digits, span
 from cellctl.commission.found import Found
 from cellctl.commission.pdf import HEIGHT, WIDTH, Pdf, width, wrapped
 from cellctl.commission.report import PASSED, Looked, Report, ReportError
@@ -44,8 +45,8 @@ def write_pdf(path: Path, report: Report, found: Found) -> None:
 
 def expected(signal: Signal, kind: str) -> str:
     """What the profile says of a point: its type, what may be written or is credible, its unit."""
-    bounds = "" if signal.low is None or signal.high is None else f"{signal.low:g}..{signal.high:g}"
-    verify = f"within {signal.verify:g}" if kind == "write" and signal.verify is not None else ""
+    bounds = "" if signal.low is None or signal.high is None else span(signal.low, signal.high)
+    verify = f"within {digits(signal.verify)}" if kind == "write" and signal.verify is not None else ""
     return " ".join(part for part in (signal.type, bounds, signal.unit, verify) if part)
 
 

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from cellctl.cli.terminal import INVALID
+from cellctl.commission.draft import Draft, Row, scalar
+from cellctl.model.problems import Report
+from cellctl.model.yaml_source import read
 from tests.cli.samples import LISTS, PRESS, rows, written
 from tests.cli.terminal import run
 
@@ -172,6 +175,39 @@ def test_a_list_without_bounds_is_bounded(tmp_path: Path) -> None:
     )
     shown = run("import", "codesys", str(written(tmp_path / "x.xml", nested)))
     assert (shown.code, "what comes after 4 symbols" in shown.err) == (0, True), shown.err
+
+
+def test_numbers_and_texts_are_read_back_as_they_were(tmp_path: Path) -> None:
+    numbers = (12345678912, 12345678912.5, 0.1, 1e-05, 1e16, -2.5e-7, 2**63, 3.0, 1 / 3, 1234567.0, -0.0)
+    texts = (
+        "a\u200b\U0001f600b",
+        "\U0001f600",
+        'q"\\q',
+        "\x1b[2J\t\x85\u2028",
+        "\U000e0001",
+        "yes",
+        "1..2",
+        "1e5",
+        "ä €",
+    )
+    rows_ = [Row(f"n{at}", {"text": value}, "n\x1b\x00\u2028ote") for at, value in enumerate((*numbers, *texts))]
+    file = written(tmp_path / "p.yaml", Draft({}, {}, rows_, ("re\x07mark",)).text())
+    report = Report()
+    document = read(file, tmp_path, report)
+    assert document is not None, report.problems
+    found = [row["text"] for row in document.data["signals"].values()]
+    assert found == [*numbers, *texts]
+    assert [type(each) is str for each in found] == [False] * len(numbers) + [True] * len(texts)
+    assert scalar(12345678912) == "12345678912"
+    assert scalar(3.0) == "3"
+    assert "\x1b" not in file.read_text()
+
+
+def test_a_range_keeps_its_digits(tmp_path: Path) -> None:
+    text = (LISTS / "press.nodeset.xml").read_text()
+    assert text.count(">50<") == 1
+    shown = run("import", "nodeset", str(written(tmp_path / "a.xml", text.replace(">50<", ">12345678.5<"))))
+    assert "range: 0..12345678.5" in shown.out
 
 
 @pytest.mark.parametrize("scale", ["nan", "1e999", "0", "ten"])

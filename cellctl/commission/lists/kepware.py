@@ -4,6 +4,7 @@ The rule kept here: only Modbus addresses are taken; those of other devices are 
 """
 
 import re
+from fractions import Fraction
 from pathlib import Path
 
 from cellctl.commission.lists.csv_list import number_of
@@ -99,7 +100,7 @@ def _scaled(line: Line, row: dict[str, object]) -> dict[str, object]:
     if scaling != "linear" or row["type"] not in ("int", "float"):
         raise ValueError(f"the scaling {line.get('scaling')!r} cannot be taken over: only Linear can, of a number")
     raw_low, raw_high, low, high = (
-        number_of(line.get(name)) for name in ("raw low", "raw high", "scaled low", "scaled high")
+        Fraction(repr(number_of(line.get(name)))) for name in ("raw low", "raw high", "scaled low", "scaled high")
     )
     if raw_low == raw_high or low == high:
         raise ValueError("the scaling has a range of nothing")
@@ -107,7 +108,7 @@ def _scaled(line: Line, row: dict[str, object]) -> dict[str, object]:
     if line.get("negate value").lower() in ("1", "true", "yes"):
         scale, low = -scale, -low
     offset = low - raw_low * scale
-    return {"type": "float", "scale": scale} | ({"offset": offset} if offset else {})
+    return {"type": "float", "scale": float(scale)} | ({"offset": float(offset)} if offset else {})
 
 
 def _every(line: Line) -> dict[str, object]:

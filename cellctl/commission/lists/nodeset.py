@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cellctl.commission.draft import span
 from cellctl.commission.lists.kinds import kind_of
 from cellctl.commission.lists.listing import ListError, Listing, Tag
 from cellctl.commission.lists.xml_source import Element, read_xml
@@ -201,9 +202,9 @@ class _NodeSet:
         if not -math.inf < low < high < math.inf or row["type"] not in ("int", "float"):
             return ""
         if "write" in row:
-            row["range"] = f"{low:g}..{high:g}"
+            row["range"] = span(low, high)
             return ""
-        return f"usually {low:g}..{high:g}"
+        return f"usually {span(low, high)}"
 
     def _shortened(self, listing: Listing) -> Listing:
         """The namespace of most rows is the one that they need not name."""
