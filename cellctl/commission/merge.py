@@ -19,6 +19,7 @@ from cellctl.model.shapes import SignalRow
 from cellctl.model.yaml_source import Document, read
 
 _ADDRESSES = ("read", "write")
+_END = re.compile(r"(\r\n|\r|\n)\Z")
 _KEY = re.compile(r"signals\s*:\s*(?P<rest>[^#]*?)\s*(#.*)?\Z")
 
 
@@ -168,16 +169,15 @@ def _addresses(name: str, row: SignalRow, keys: Mapping[str, object]) -> list[st
 
 
 def _inserted(path: Path, own: Document, rows: Sequence[Row]) -> str:
-    """The text with `rows` at the end of its signals."""
+    """The text with `rows` at the end of its signals; every other line keeps its end."""
     text = raw_text(path)
     if not rows:
         return text
-    end_of_line = "\r\n" if "\r\n" in text else "\n"
-    lines = text.splitlines()
-    begin = next((at for at, line in enumerate(lines) if _KEY.match(line)), -1)
+    lines = text.splitlines(keepends=True)
+    begin = next((at for at, line in enumerate(lines) if _KEY.match(line.rstrip())), -1)
     if begin < 0:
-        return end_of_line.join([*lines, "signals:", *(f"  {row_text(row)}" for row in rows), ""])
-    rest = _KEY.match(lines[begin])
+        return _with(lines, len(lines), ["signals:", *(f"  {row_text(row)}" for row in rows)])
+    rest = _KEY.match(lines[begin].rstrip())
     if rest and rest["rest"] not in ("", "{}"):
         raise MergeError(f"{path}:{begin + 1}: write each signal on a line of its own below 'signals:', then import.")
     lines[begin] = re.sub(r"\s*\{\s*\}", "", lines[begin]) if rest and rest["rest"] else lines[begin]
@@ -189,5 +189,14 @@ def _inserted(path: Path, own: Document, rows: Sequence[Row]) -> str:
             break
         if lines[at].strip() and (lines[at][0].isspace()):
             end = at
-    added = [f"{indent}{row_text(row)}" for row in rows]
-    return end_of_line.join([*lines[: end + 1], *added, *lines[end + 1 :], ""])
+    return _with(lines, end + 1, [f"{indent}{row_text(row)}" for row in rows])
+
+
+def _with(lines: Sequence[str], at: int, added: Sequence[str]) -> str:
+    """The lines with others before the one of the number `at`; those end as the line before them does."""
+    before, after = list(lines[:at]), lines[at:]
+    ends = [_END.search(line) for line in reversed(before)]
+    end_of_line = next((found[0] for found in ends if found), "\n")
+    if before and not before[-1].endswith(("\n", "\r")):
+        before[-1] += end_of_line
+    return "".join([*before, *(f"{line}{end_of_line}" for line in added), *after])

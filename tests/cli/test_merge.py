@@ -63,6 +63,28 @@ def test_the_ends_of_lines_stay_as_they_are(tmp_path: Path) -> None:
     assert content.count(b"\n") == content.count(b"\r\n") == MINE.count("\n") + 1
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("{}\r\nsignals:\n  a: {s}\n# end", "{}\r\nsignals:\n  a: {s}\n{n}\n# end"),
+        ("{}\nsignals:\n  a: {s}\r\n\n", "{}\nsignals:\n  a: {s}\r\n{n}\r\n\n"),
+        ("{}\rsignals:\r  a: {s}\r", "{}\rsignals:\r  a: {s}\r{n}\r"),
+        ("{}\r\nsignals:\r\n  a: {s}", "{}\r\nsignals:\r\n  a: {s}\r\n{n}\r\n"),
+        ("{}\r\n", "{}\r\nsignals:\r\n{n}\r\n"),
+        ("{}", "{}\nsignals:\n{n}\n"),
+        ("{}\r\nsignals: {{}}  # none\r\n", "{}\r\nsignals:  # none\r\n{n}\r\n"),
+    ],
+)
+def test_every_line_keeps_its_end(tmp_path: Path, before: str, after: str) -> None:
+    head, mine = "profile: {id: p, version: 1, protocol: modbus}\ncellctl: 1", tmp_path / "p.yaml"
+    old, new = '{type: bool, read: "coil 9"}', '  new: {type: int, read: "holding 89 uint16"}'
+    mine.write_bytes(before.format(head, s=old).encode())
+    file = written(tmp_path / "a.csv", "name,address\nnew,40090\n")
+    shown = run("import", "csv", str(file), "--into", str(mine), "--write")
+    assert shown.code == 0, shown.err
+    assert mine.read_bytes() == after.format(head, s=old, n=new).encode()
+
+
 def test_a_signal_that_has_moved_is_told_and_not_added_twice(tmp_path: Path) -> None:
     mine = written(tmp_path / "press.yaml", MINE)
     file = written(tmp_path / "a.csv", "name,address,type\nforce,30015,float32\nclamp force,40011,int16\n")
