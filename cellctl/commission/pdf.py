@@ -24,6 +24,11 @@ _WIDTHS = (
 #: The widest of what is not in the table; no text becomes longer than it is taken for.
 _OTHER = 1000
 
+#: No accent is wider: it is what makes an i wider.
+_ACCENT = 333
+
+_CONTROLS = bytes(range(32))
+
 #: Bold letters are wider by no more than this.
 _BOLD = 1.12
 
@@ -55,7 +60,10 @@ class Pdf:
         """Write a line of text; `y` is its base line."""
         font = "F2" if bold else "F1"
         place = f"1 0 0 1 {x:.1f} {HEIGHT - y:.1f} Tm"
-        self._pages[self._page].append(f"BT /{font} {size:g} Tf {place} <{self._bytes(text).hex()}> Tj ET")
+        shown = [_shown(sign) for sign in text]
+        self.replaced = self.replaced or any(not is_same for _, is_same in shown)
+        signs = b"".join(each for each, _ in shown)
+        self._pages[self._page].append(f"BT /{font} {size:g} Tf {place} <{signs.hex()}> Tj ET")
 
     def rule(self, x: float, y: float, to_x: float) -> None:
         """Draw a line across."""
@@ -81,29 +89,31 @@ class Pdf:
             )
         return _file(objects)
 
-    def _bytes(self, text: str) -> bytes:
-        encoded = bytearray()
-        for sign in text:
-            try:
-                encoded += sign.encode(_ENCODING)
-            except UnicodeEncodeError:
-                plain = unicodedata.normalize("NFKD", sign).encode("ascii", "ignore")
-                encoded += plain or (b"" if unicodedata.combining(sign) else b"?")
-                self.replaced = True
-        return bytes(encoded).translate(None, bytes(range(32)))
-
     def _utf16(self, text: str) -> str:
         return (b"\xfe\xff" + text.encode("utf-16-be")).hex()
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
-    """How wide `text` is at most."""
-    total = 0
-    for sign in text:
-        plain = unicodedata.normalize("NFKD", sign)[0]
-        at = ord(plain) - 32
-        total += _WIDTHS[at] if 0 <= at < len(_WIDTHS) else _OTHER
+    """How wide `text` is at most, as it is written."""
+    total = sum(_wide(sign) for each in text for sign in _shown(each)[0].decode(_ENCODING))
     return total * size / 1000 * (_BOLD if bold else 1)
+
+
+def _shown(sign: str) -> tuple[bytes, bool]:
+    """What is written for a sign, and whether it is the sign itself."""
+    try:
+        return sign.encode(_ENCODING).translate(None, _CONTROLS), True
+    except UnicodeEncodeError:
+        plain = unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").translate(None, _CONTROLS)
+        return plain or (b"" if unicodedata.combining(sign) else b"?"), False
+
+
+def _wide(sign: str) -> int:
+    """A letter with an accent is as wide as its base letter, or as the accent."""
+    parts = unicodedata.normalize("NFD", sign)
+    at = ord(parts[0]) - 32
+    plain = _WIDTHS[at] if 0 <= at < len(_WIDTHS) else _OTHER
+    return max(plain, _ACCENT) if len(parts) > 1 else plain
 
 
 def wrapped(text: str, size: float, room: float) -> list[str]:

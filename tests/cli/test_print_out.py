@@ -234,6 +234,21 @@ def test_texts_are_divided_between_words_where_that_is_possible(text: str, lines
     assert wrapped(text, 10, width("wwww", 10) + 0.1) == lines
 
 
+@pytest.mark.parametrize(
+    ("text", "written", "at_least"),
+    [("㎜", "mm", 1.666), ("½", "½", 0.834), ("…", "…", 1.0), ("™", "™", 1.0), ("ﬃ", "ffi", 0.778), ("î", "î", 0.278),
+     ("é", "é", 0.556), ("\a", "", 0.0), ("日", "?", 0.556), ("\u2003", " ", 0.278)],
+)  # fmt: skip
+def test_a_text_is_measured_as_it_is_written(tmp_path: Path, text: str, written: str, at_least: float) -> None:
+    found = alone("eastron.sdm630")
+    report = Report(tmp_path / "r.csv", found.hashes())
+    report.add(Point("device", next(iter(found.signals)), "read"), shown=f"<{text}>", result="fail", remark="", by="M")
+    write_pdf(tmp_path / "r.pdf", report, found)
+    assert f"<{written}>" in words(tmp_path / "r.pdf")
+    assert at_least <= width(text, 1) <= at_least + 0.2
+    assert all(width(line, 10) <= 100 for line in wrapped(text * 20, 10, 100))
+
+
 def test_a_document_says_what_it_is_and_when(tmp_path: Path) -> None:
     pdf = Pdf("Prüfung (laser) \\ ŵ", datetime(2026, 11, 26, 8, 30, tzinfo=UTC))
     pdf.page()
