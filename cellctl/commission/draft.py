@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -153,7 +154,11 @@ def problems_beside(path: Path, text: str) -> tuple[Problem, ...]:
         return tuple(replace(problem, file=str(path)) for problem in problems_of(text))
     report = Report()
     with tempfile.TemporaryDirectory(prefix="cellctl-draft-") as scratch:
-        folder = Path(shutil.copytree(path.parent, Path(scratch) / path.parent.name))
+        folder = Path(scratch) / path.parent.name
+        folder.mkdir()
+        for each in path.parent.glob("*.yaml"):
+            with suppress(OSError):  # what is not to be read is told by 'cellctl check', and is not this profile
+                shutil.copyfile(each, folder / each.name)
         (folder / path.name).write_text(text, encoding="utf-8")
         profiles = Profiles(Path(scratch), report)
         profiles.read_own()

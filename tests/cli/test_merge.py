@@ -1,10 +1,12 @@
 """A list is laid beside a profile that a person wrote: what is new is added, and nothing is lost."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from cellctl.cli.terminal import FAILED, INVALID, USAGE
+from cellctl.commission.draft import problems_beside
 from tests.cli.samples import LISTS, PRESS, rows, written
 from tests.cli.terminal import run
 
@@ -113,6 +115,19 @@ def test_a_profile_that_extends_another_of_its_cell(tmp_path: Path) -> None:
     shown = run("import", "csv", str(file), "--into", str(mine), "--write")
     assert shown.code == 0, shown.err
     assert mine.read_text() == heir + '    new: {type: int, read: "holding 89 int16"}\n'
+
+
+def test_what_else_lies_beside_the_profiles_does_not_matter(tmp_path: Path) -> None:
+    folder = tmp_path / "profiles"
+    (folder / "old.yaml").mkdir(parents=True)
+    (folder / "manual").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(folder / "pipe")
+    mine = written(folder / "press.yaml", MINE)
+    file = written(tmp_path / "a.csv", "name,address\nnew,40090\n")
+    shown = run("import", "csv", str(file), "--into", str(folder / "other.yaml"), "--write")
+    assert (shown.code, (folder / "other.yaml").exists()) == (0, True), shown.err
+    (folder / "gone.yaml").symlink_to(tmp_path / "nowhere.yaml")
+    assert problems_beside(mine, MINE) == ()
 
 
 def test_nodes_are_compared_with_their_namespace(tmp_path: Path) -> None:
