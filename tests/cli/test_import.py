@@ -67,6 +67,11 @@ def test_an_offset_is_taken_beside_an_address_and_is_one_where_there_is_no_other
     assert imported("csv", file) == {"t": '{type: int, read: "input 7 uint16"}'}
     file = written(tmp_path / "c.csv", "Name,Node,Type,Scale,Offset\nT,ns=urn:a;s=T,INT,0.1,-40\n")
     assert imported("csv", file)["t"].endswith("scale: 0.1, offset: -40}")
+    file = written(tmp_path / "e.csv", "name,address,scale,offset\na,00001,1,0\nb,00002,0.1,5\n")
+    assert imported("csv", file) == {
+        "a": '{type: bool, read: "coil 0"}',
+        "b": '{type: bool, read: "coil 1"}  # scale 0.1 and offset 5, says the list; it is no number',
+    }
     shown = run("import", "csv", str(written(tmp_path / "d.csv", "name,address,offset\na,40001,much\n")))
     assert (shown.code, "d.csv:2: 'much' is not a number" in shown.err) == (INVALID, True), shown.err
 

@@ -58,7 +58,8 @@ def read_csv(path: Path, namespace: str = "", *, modicon: bool = False) -> Listi
     for line in table.lines:
         try:
             keys = take(line)
-            note = note_of(keys, access_of(line.get("access")))
+            notes = note_of(keys, access_of(line.get("access"))), _unscaled(line, keys)
+            note = "; ".join(each for each in notes if each)
             listing.tags.append(Tag(_path(line), keys, line.get("unit"), line.get("description"), note))
         except ValueError as error:
             listing.wrong.append((line.number, str(error)))
@@ -141,6 +142,16 @@ def _scaled(line: Line, row: dict[str, object]) -> dict[str, object]:
         found["offset"] = offset
     is_whole = row["type"] == "int" and scale.is_integer() and offset.is_integer()
     return found | {"type": "int" if is_whole else "float"} if found else {}
+
+
+def _unscaled(line: Line, row: dict[str, object]) -> str:
+    """What is told beside a bit or a text that the list scales."""
+    told = [
+        f"{key} {line.get(key)}" for key, plain in (("scale", "1"), ("offset", "0")) if line.get(key) not in ("", plain)
+    ]
+    return (
+        f"{' and '.join(told)}, says the list; it is no number" if told and row["type"] not in ("int", "float") else ""
+    )
 
 
 def _node_row(line: Line, namespace: str) -> dict[str, object]:
