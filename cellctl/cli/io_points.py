@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cellctl.cli.asking import agreed
 from cellctl.cli.terminal import (
     FAILED,
     INVALID,
@@ -134,7 +135,7 @@ def write(where: Where, name: str, value: str, *, yes: bool, dry_run: bool) -> i
     async def work(visit: "Visit") -> "Answer | None":
         before = (await visit.read([point], 2.0)).get(point)
         held = "" if before is None else f" (now {number(before.value, signal.unit)})"
-        if not yes and not await asyncio.to_thread(_agreed, f"Write {number(wanted, signal.unit)} to {name}{held}?"):
+        if not yes and not await agreed(f"Write {number(wanted, signal.unit)} to {name}{held}?"):
             return None
         return await visit.write(point, wanted)
 
@@ -179,7 +180,7 @@ def call(where: Where, name: str, arguments: Sequence[str], *, token: int | None
 
     async def work(visit: "Visit") -> "Answer | None":
         text = f"Send {name}({', '.join(arguments)}), of class {spec.command_class.value}, to {found.device.address}?"
-        if not yes and not await asyncio.to_thread(_agreed, text):
+        if not yes and not await agreed(text):
             return None
         sent_ns = visit.now()
         answer = await visit.call(command, bound, number_)
@@ -288,10 +289,6 @@ def visited(found: "Found", work: "Callable[[Visit], Coroutine[Any, Any, Any]]")
         return asyncio.run(main())
     except DriverError as error:
         raise Failure(f"{error}".rstrip(".") + ".", UNREACHABLE, str(error.__cause__ or "")) from error
-
-
-def _agreed(text: str) -> bool:
-    return click.confirm(visible(text), err=True)
 
 
 def _told(name: str, answer: "Answer | None") -> int:

@@ -1,14 +1,14 @@
 """The guided point-to-point test of a device: `cellctl io test`."""
 
-import asyncio
 import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from cellctl.cli.asking import asked
 from cellctl.cli.io_points import Where, check_cell_rests, device_of, fitted, pointing, visited
-from cellctl.cli.terminal import UNREACHABLE, Failure, number, say, visible
+from cellctl.cli.terminal import UNREACHABLE, Failure, number, say
 from cellctl.commission.report import Point
 
 if TYPE_CHECKING:
@@ -59,8 +59,10 @@ def test(where: Where, device: str, file: Path, by: str) -> int:
         report = Report(record, found.hashes())
         try:
             visited(found, walk)
-        except _Enough:
+        except (_Enough, KeyboardInterrupt) as ended:
             say(f"Ended here. The same command goes on; {record} has what was done.")
+            if isinstance(ended, KeyboardInterrupt):
+                raise
         finally:
             if printed and report.lines:
                 write_pdf(file, report, found)
@@ -129,9 +131,8 @@ class _Walk:
 
 
 async def _asked(question: str) -> str:
-    """What a person answers, while the device is kept alive; a person who goes away ends the test."""
+    """What a person answers; a person who goes away ends the test."""
     try:
-        answer = await asyncio.to_thread(click.prompt, visible(question), default="", show_default=False, err=True)
+        return await asked(question)
     except click.Abort:
         raise _Enough from None
-    return str(answer)
