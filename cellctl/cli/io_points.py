@@ -197,14 +197,20 @@ def call(where: Where, name: str, arguments: Sequence[str], *, token: int | None
 
 
 def _found(names: Sequence[str], where: Where) -> "tuple[Found, list[str]]":
-    """The device that is meant, and its signals that are."""
+    """The device that is meant, and its signals that are: all that can be read if none is named."""
+    found, points = signals_of(names, where)
+    return found, points or [name for name, point in found.device.points.items() if point.read is not None]
+
+
+def signals_of(names: Sequence[str], where: Where) -> "tuple[Found, list[str]]":
+    """The device that `names` mean, and the signals of it that they name; a usage error if it has no such signal."""
     from cellctl.gateway.told import unknown
 
     found, points = device_of(names, where)
     for point in points:
         if point not in found.signals:
             raise click.UsageError(unknown("signal", point, found.signals))
-    return found, points or [name for name, point in found.device.points.items() if point.read is not None]
+    return found, points
 
 
 def _command(name: str, where: Where) -> "tuple[Found, str]":

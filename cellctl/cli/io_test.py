@@ -1,13 +1,14 @@
 """The guided point-to-point test of a device: `cellctl io test`."""
 
 import getpass
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cellctl.cli.asking import asked
-from cellctl.cli.io_points import Where, check_cell_rests, device_of, fitted, pointing, visited
+from cellctl.cli.io_points import Where, check_cell_rests, fitted, pointing, signals_of, visited
 from cellctl.cli.terminal import UNREACHABLE, Failure, number, say
 from cellctl.commission.report import Point
 
@@ -25,7 +26,7 @@ class _Enough(Exception):  # noqa: N818 - what the person wants
 
 
 @click.command()
-@click.argument("device", default="")
+@click.argument("names", nargs=-1)
 @click.option(
     "--report",
     "file",
@@ -35,8 +36,10 @@ class _Enough(Exception):  # noqa: N818 - what the person wants
 )
 @click.option("--by", default=getpass.getuser, help="Who tests.  [the user]")
 @pointing
-def test(where: Where, device: str, file: Path, by: str) -> int:
-    """Go through all points of DEVICE with a person, and write a report. A test that was broken off goes on.
+def test(where: Where, names: Sequence[str], file: Path, by: str) -> int:
+    """Go through all points of a device with a person, and write a report. A test that was broken off goes on.
+
+    NAMES is the device, or signals of it as DEVICE.SIGNAL: only those are then tested, passed before or not.
 
     Each signal is shown, and the person says whether that is so; what can be written is written if the person gives a
     value. Commands are not sent: use 'cellctl io call'. Exit 4 if a point failed. A point that has passed
@@ -46,14 +49,14 @@ def test(where: Where, device: str, file: Path, by: str) -> int:
     from cellctl.commission.print_out import write_pdf
     from cellctl.commission.report import Report, ReportError
 
-    found, _ = device_of((device,) if device else (), where)
+    found, wanted = signals_of(names, where)
     check_cell_rests(where)
     printed = file.suffix.lower() == ".pdf"
     record = file.with_suffix(".csv") if printed else file
 
     async def walk(visit: "Visit") -> None:
         report.identity = visit.identity
-        await _Walk(visit, found, report, by).run()
+        await _Walk(visit, found, wanted, report, by).run()
 
     try:
         report = Report(record, found.hashes())
@@ -75,8 +78,10 @@ def test(where: Where, device: str, file: Path, by: str) -> int:
 
 
 class _Walk:
-    def __init__(self, visit: "Visit", found: "Found", report: "Report", by: str) -> None:
-        self._visit, self._found, self._report, self._by = visit, found, report, by
+    """The points `wanted`, those that are open if none is named."""
+
+    def __init__(self, visit: "Visit", found: "Found", wanted: Collection[str], report: "Report", by: str) -> None:
+        self._visit, self._found, self._wanted, self._report, self._by = visit, found, wanted, report, by
 
     async def run(self) -> None:
         for name, signal in self._found.signals.items():
@@ -86,6 +91,8 @@ class _Walk:
                 await self._write(name)
 
     def _open(self, name: str, kind: str) -> bool:
+        if self._wanted:
+            return name in self._wanted
         return self._report.open(Point(self._found.device.id, name, kind))
 
     async def _look(self, name: str) -> None:

@@ -220,3 +220,15 @@ def test_a_report_that_is_none_is_left_alone(places: Mapping[str, str], tmp_path
     assert (tmp_path / "x.csv").read_text() == "a,b\n1,2\n"
     shown = run("io", "test", *laser, "--report", str(tmp_path / "no" / "x.csv"))
     assert (shown.code, "cannot be written" in shown.err) == (1, True)
+
+
+def test_only_the_points_that_are_named_are_tested(cell: Path, tmp_path: Path) -> None:
+    report = tmp_path / "laser.csv"
+    where = ("--cell", str(cell), "--report", str(report))
+    for answer, result in (("y\n", "pass"), ("n\nit is dark\n", "fail")):
+        run("io", "test", "laser.ready", *where, stdin=answer + "never asked\n" * 3)
+        assert [(row[0], row[3]) for row in rows(report)][-1:] == [("ready", result)]
+    assert len(rows(report)) == 2, "also what passed before, if it is named"
+    shown = run("io", "test", "laser.redy", *where)
+    assert (shown.code, "There is no signal 'redy'. Did you mean 'ready'?" in shown.err) == (USAGE, True), shown.err
+    assert len(rows(report)) == 2
