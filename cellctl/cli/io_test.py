@@ -60,6 +60,7 @@ def test(where: Where, names: Sequence[str], file: Path, by: str) -> int:
 
     try:
         report = Report(record, found.hashes())
+        _check_same(report, found, record)
         try:
             visited(found, walk)
         except (_Enough, KeyboardInterrupt) as ended:
@@ -75,6 +76,17 @@ def test(where: Where, names: Sequence[str], file: Path, by: str) -> int:
     for line in report.failed:
         click.echo(f"{line.device}.{line.point} ({line.kind}): {line.remark or 'failed'}")
     return UNREACHABLE if report.failed else 0
+
+
+def _check_same(report: "Report", found: "Found", record: Path) -> None:
+    """One record is of one device, for one is printed of it and signed."""
+    device = found.device.id
+    others = dict.fromkeys(line.device for line in report.lines if line.device != device)
+    # All devices that are in no cell have the same name: they are told apart by their points.
+    if not others and report.lines and not any(line.point in found.signals for line in report.lines):
+        others = {"another device": None}
+    if others:
+        raise Failure(f"{record} is the report of {', '.join(others)}: name another file for {device}.")
 
 
 class _Walk:

@@ -232,3 +232,20 @@ def test_only_the_points_that_are_named_are_tested(cell: Path, tmp_path: Path) -
     shown = run("io", "test", "laser.redy", *where)
     assert (shown.code, "There is no signal 'redy'. Did you mean 'ready'?" in shown.err) == (USAGE, True), shown.err
     assert len(rows(report)) == 2
+
+
+def test_a_report_is_of_one_device(cell: Path, places: Mapping[str, str], tmp_path: Path) -> None:
+    printed, record = tmp_path / "cell.pdf", tmp_path / "cell.csv"
+    where = ("--cell", str(cell), "--report", str(printed))
+    run("io", "test", "laser", *where, stdin="y\nq\n")
+    kept = record.read_bytes(), printed.read_bytes()
+    shown = run("io", "test", "meter", *where, stdin="y\nq\n")
+    assert (shown.code, shown.err) == (1, f"{record} is the report of laser: name another file for meter.\n")
+    assert (record.read_bytes(), printed.read_bytes()) == kept
+    alone = tmp_path / "alone.csv"
+    laser = ("--profile", LASER, "--at", places["laser"])
+    run("io", "test", "ready", *laser, "--report", str(alone), stdin="y\n")
+    meter = ("--profile", "eastron.sdm630", "--at", places["meter"])
+    shown = run("io", "test", *meter, "--report", str(alone), stdin="y\nq\n")
+    assert (shown.code, shown.err) == (1, f"{alone} is the report of another device: name another file for device.\n")
+    assert [row[0] for row in rows(alone)] == ["ready"]
