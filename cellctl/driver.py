@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = [
     "TAP", "AddressError", "Browse", "Browser", "Call", "Command", "CommandClass", "Contact", "Device", "Directed",
     "Driver", "DriverError", "DriverFactory", "Finding", "Link", "Listening", "Order", "Outcome", "Point", "Quality",
-    "Sample", "SerialLoop", "Signal", "Tap", "Translator", "UnitError", "Unwilling", "Value", "Write", "WrongDevice",
-    "driver_ends", "duration_ns", "tapped",
+    "Sample", "SerialLoop", "Signal", "Tap", "Teller", "Translator", "UnitError", "Unwilling", "Value", "Write",
+    "WrongDevice", "driver_ends", "duration_ns", "tapped",
 ]  # fmt: skip
 
 
@@ -171,15 +171,20 @@ class Directed(Protocol):
 
 
 @runtime_checkable
-class Translator(Protocol):
-    """A driver that can say, without a wire, what something on the wire means and what it would send. The words are
-    those of its golden vectors, such as ``holding 1000: 0900 00FF``."""
-
-    def meaning(self, signal: str, wire: Sequence[str]) -> Sample:
-        """The sample of a signal (by its name within the device) that `wire` holds. ValueError if it holds none."""
+class Teller(Protocol):
+    """A driver that can say, without a wire, what it would send."""
 
     def sending(self, order: Order) -> list[str]:
         """What would be sent for `order`, in its order. ValueError if it would not be sent."""
+
+
+@runtime_checkable
+class Translator(Teller, Protocol):
+    """A driver that can also say what something on the wire means. The words are those of its golden vectors, such as
+    ``holding 1000: 0900 00FF``."""
+
+    def meaning(self, signal: str, wire: Sequence[str]) -> Sample:
+        """The sample of a signal (by its name within the device) that `wire` holds. ValueError if it holds none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -312,18 +312,24 @@ def _told(name: str, answer: "Answer | None") -> int:
 
 def _show(found: "Found", order: "Order") -> int:
     """What would be sent."""
-    from cellctl.driver import Translator
+    try:
+        lines = sending(found, order)
+    except ValueError as error:
+        raise Failure(f"Nothing would be sent: {error}.", REFUSED) from error
+    if lines is None:
+        raise Failure(f"The driver for {found.device.protocol} cannot say what it would send.")
+    for line in lines:
+        click.echo(line)
+    return 0
+
+
+def sending(found: "Found", order: "Order") -> list[str] | None:
+    """What would be sent for an order, None if the driver cannot say that; ValueError if nothing would be."""
+    from cellctl.driver import Teller
     from cellctl.model import driver_for
 
     driver = driver_for(found.device.protocol)(found.device)
-    if not isinstance(driver, Translator):
-        raise Failure(f"The driver for {found.device.protocol} cannot say what it would send.")
-    try:
-        for line in driver.sending(order):
-            click.echo(line)
-    except ValueError as error:
-        raise Failure(f"Nothing would be sent: {error}.", REFUSED) from error
-    return 0
+    return driver.sending(order) if isinstance(driver, Teller) else None
 
 
 # --- values -----------------------------------------------------------------------------------------------------

@@ -249,3 +249,24 @@ def test_a_report_is_of_one_device(cell: Path, places: Mapping[str, str], tmp_pa
     shown = run("io", "test", *meter, "--report", str(alone), stdin="y\nq\n")
     assert (shown.code, shown.err) == (1, f"{alone} is the report of another device: name another file for device.\n")
     assert [row[0] for row in rows(alone)] == ["ready"]
+
+
+def test_what_an_opc_ua_server_would_be_told_is_shown(tmp_path: Path) -> None:
+    profile = tmp_path / "press.yaml"
+    profile.write_text(
+        'cellctl: 1\nprofile: {id: press, version: 1, protocol: opcua}\nopcua: {namespace: "urn:press"}\nsignals:\n'
+        '  count: {type: int, read: "s=Count", write: "s=Count UInt16", verify: 0}\n'
+        '  open: {type: bool, read: "s=Open", write: "s=Open Boolean", verify: 0}\n'
+        'commands:\n  go: {write: {"s=Job Int32": "$token"}, until: open, timeout: 2 s, class: level,'
+        ' call: {method: "s=Go", on: "s=Press", inputs: [{type: Byte, value: 7}]}}\n'
+    )
+    press = ("--profile", str(profile), "--at", "opc.tcp://192.0.2.1", "--dry-run")
+    for words, told in (
+        (("write", "count", "7"), "write s=Count UInt16: 7\n"),
+        (("write", "open", "yes"), "write s=Open Boolean: true\n"),
+        (("call", "go", "--token", "9"), "write s=Job Int32: 9\ncall s=Go on s=Press: Byte 7\n"),
+    ):
+        shown = run("io", *words, *press)
+        assert (shown.code, shown.out) == (0, told), shown.err
+    shown = run("io", "write", "count", "99999", *press)
+    assert (shown.code, shown.err) == (REFUSED, "Nothing would be sent: 99999 does not fit into UInt16.\n")

@@ -1,6 +1,6 @@
 """OPC UA client: one subscription per connection, exact types, writes that are read back."""
 
-from cellctl.driver import Browse, Contact, Device, Driver, Link
+from cellctl.driver import Browse, Contact, Device, Driver, Link, Order
 from cellctl_drivers.opcua.profile import Profile
 from cellctl_drivers.wire.loading import load
 
@@ -21,6 +21,12 @@ class OpcUaDriver:
         from cellctl_drivers.opcua.direct import DirectOpcUa
 
         return DirectOpcUa(device, contact)
+
+    def sending(self, order: Order) -> list[str]:
+        """What would be sent for `order`."""
+        from cellctl_drivers.opcua.telling import sending
+
+        return sending(self._profile, order)
 
     async def run(self, link: Link) -> None:
         """One connection, until it is lost (DriverError)."""

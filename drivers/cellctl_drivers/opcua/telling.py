@@ -1,0 +1,41 @@
+"""What an OPC UA server would be told, as text: node, type and value.
+
+The rule kept here: it is said without a server. What the server makes of it in bytes depends on the session.
+"""
+
+from cellctl.driver import Order, Value, Write
+from cellctl_drivers.opcua.profile import Profile
+from cellctl_drivers.opcua.steps import Invoke, Put, Sink, typed
+from cellctl_drivers.wire.orders import OrderError, filled
+
+
+def sending(profile: Profile, order: Order) -> list[str]:
+    """What would be written and called for `order`, step by step; ValueError if nothing would be."""
+    try:
+        if isinstance(order, Write):
+            target = profile.targets[order.name]
+            if target.write is None:
+                raise ValueError(f"{order.name} cannot be written")
+            return [_written(target.write, target.reading.raw(order.value))]
+        return [
+            _written(step.sink, filled(step.value, order))
+            if isinstance(step, Put)
+            else _called(step, [(kind, filled(value, order)) for kind, value in step.inputs])
+            for step in profile.commands[order.name]
+        ]
+    except OrderError as error:
+        raise ValueError(str(error)) from None
+
+
+def _written(sink: Sink, value: Value) -> str:
+    return f"write {sink.node} {sink.type}: {_shown(sink.type, value)}"
+
+
+def _called(step: Invoke, inputs: list[tuple[str, Value]]) -> str:
+    given = ", ".join(f"{kind} {_shown(kind, value)}" for kind, value in inputs)
+    return f"call {step.method} on {step.on}: {given or 'nothing'}"
+
+
+def _shown(kind: str, value: Value) -> str:
+    exact = typed(kind, value)
+    return str(exact).lower() if isinstance(exact, bool) else str(exact)
