@@ -335,6 +335,19 @@ def sending(found: "Found", order: "Order") -> list[str] | None:
 # --- values -----------------------------------------------------------------------------------------------------
 
 
+def fitting(found: "Found", name: str, text: str) -> "Value":
+    """A value for a signal from a person: one that its driver would send; a usage error if it is none."""
+    from cellctl.core.messages import CommandClass, Write
+    from cellctl.core.signal import FAR_NS
+
+    value = _value(text, found.signals[name])
+    try:
+        sending(found, Write(1, found.signals[name].id, value, FAR_NS, CommandClass.LEVEL))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    return value
+
+
 def _value(text: str, signal: "Signal") -> "Value":
     return fitted(text, signal.type, signal.unit)
 

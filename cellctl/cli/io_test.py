@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cellctl.cli.asking import asked
-from cellctl.cli.io_points import Where, check_cell_rests, fitted, pointing, signals_of, visited
+from cellctl.cli.io_points import Where, check_cell_rests, fitting, pointing, signals_of, visited
 from cellctl.cli.terminal import UNREACHABLE, Failure, number, say
 from cellctl.commission.report import Point
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cellctl.commission.found import Found
     from cellctl.commission.report import Report
     from cellctl.commission.visit import Visit
+    from cellctl.driver import Value
 
 #: What a person may answer.
 _ANSWERS = {"y": "pass", "n": "fail", "s": "skip"}
@@ -113,19 +114,23 @@ class _Walk:
         await self._judge(name, "read", shown, f"{name} is {shown}. Is that so?")
 
     async def _write(self, name: str) -> None:
-        signal = self._found.signals[name]
-        text = await _asked(f"Write to {name}, now {self._shown(name)} (nothing: pass over)")
-        if not text:
+        value = await self._value(name)
+        if value is None:
             self._add(name, "write", "", "skip", "")
             return
-        try:
-            value = fitted(text, signal.type, signal.unit)
-        except click.UsageError as error:
-            say(f"{error.message}.")
-            return await self._write(name)
+        unit = self._found.signals[name].unit
         answer = await self._visit.write(name, value)
-        shown = f"{number(value, signal.unit)}: {answer.outcome.value}{f' ({answer.reason})' if answer.reason else ''}"
+        shown = f"{number(value, unit)}: {answer.outcome.value}{f' ({answer.reason})' if answer.reason else ''}"
         await self._judge(name, "write", shown, f"{name} = {shown}. Did it do that?")
+
+    async def _value(self, name: str) -> "Value | None":
+        """A value that can be written, asked for until it is one; None if a person gives none."""
+        while text := (await _asked(f"Write to {name}, now {self._shown(name)} (nothing: pass over)")).strip():
+            try:
+                return fitting(self._found, name, text)
+            except click.UsageError as error:
+                say(f"{error.message}.")
+        return None
 
     async def _judge(self, name: str, kind: str, shown: str, question: str) -> None:
         answer = ""

@@ -204,12 +204,25 @@ def test_a_guided_test_is_broken_off_and_goes_on(places: Mapping[str, str], tmp_
     assert kept == {("Mari", hashlib.sha256(Path(LASER).read_bytes()).hexdigest()[:16], "LX2,0042,1.4")}
 
 
-def test_a_value_that_cannot_be_written_is_asked_again(places: Mapping[str, str], tmp_path: Path) -> None:
+def test_a_value_that_cannot_be_written_is_asked_again(cell: Path, places: Mapping[str, str], tmp_path: Path) -> None:
     report = tmp_path / "laser.csv"
     laser = ("--profile", LASER, "--at", places["laser"], "--report", str(report))
-    shown = run("io", "test", *laser, stdin="s\nlots\n9000\nn\nrefused, as it should\nq\n")
+    shown = run("io", "test", *laser, stdin="s\nlots\n9000\n1420\ny\nq\n")
     assert "'lots' is not a number" in shown.err
-    assert rows(report)[1][1:4] == ["write", "9000 W: refused (9000 W is outside 0..2000)", "fail"]
+    assert "9000 W is outside 0..2000." in shown.err
+    assert rows(report)[1:] == [["power", "write", "1420 W: confirmed", "pass", ""]]
+    report = tmp_path / "plc.csv"
+    profile = tmp_path / "clamp.yaml"
+    profile.write_text(
+        "cellctl: 1\nprofile: {id: clamp, version: 1, protocol: opcua}\n"
+        'opcua: {namespace: "urn:site:bm1:plc", security: none}\nsignals:\n'
+        '  count: {type: int, read: "s=Weld.Clamp", write: "s=Weld.Clamp UInt16"}\n'
+    )
+    shown = run(
+        "io", "test", "--profile", str(profile), "--at", places["plc"], "--report", str(report), stdin="s\n99999\n\n"
+    )
+    assert "99999 does not fit into UInt16." in shown.err
+    assert [row[3] for row in rows(report)] == ["skip", "skip"]
 
 
 def test_a_report_that_is_none_is_left_alone(places: Mapping[str, str], tmp_path: Path) -> None:
