@@ -2,6 +2,7 @@
 
 import getpass
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from cellctl.commission.report import Point
 if TYPE_CHECKING:
     from cellctl.commission.found import Found
     from cellctl.commission.report import Report
-    from cellctl.commission.visit import Visit
+    from cellctl.commission.visit import Answer, Visit
     from cellctl.driver import Value
 
 #: What a person may answer.
@@ -90,18 +91,47 @@ def _check_same(report: "Report", found: "Found", record: Path) -> None:
         raise Failure(f"{record} is the report of {', '.join(others)}: name another file for {device}.")
 
 
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """What a signal was before the test (None: nobody knows), what was written, when, and whether it surely was."""
+
+    before: "Value | None"
+    value: "Value"
+    time_ns: int
+    sure: bool
+
+
 class _Walk:
     """The points `wanted`, those that are open if none is named."""
 
     def __init__(self, visit: "Visit", found: "Found", wanted: Collection[str], report: "Report", by: str) -> None:
         self._visit, self._found, self._wanted, self._report, self._by = visit, found, wanted, report, by
+        self._put: dict[str, _Put] = {}
 
     async def run(self) -> None:
-        for name, signal in self._found.signals.items():
-            if self._found.device.points[name].read is not None and self._open(name, "read"):
-                await self._look(name)
-            if signal.writable and self._open(name, "write"):
-                await self._write(name)
+        """Go through the points; whatever ends that, it is said what was left otherwise than it was."""
+        try:
+            for name, signal in self._found.signals.items():
+                if self._found.device.points[name].read is not None and self._open(name, "read"):
+                    await self._look(name)
+                if signal.writable and self._open(name, "write"):
+                    await self._write(name)
+        finally:
+            self._remind()
+
+    def _remind(self) -> None:
+        for name, put in self._put.items():
+            signal, sample = self._found.signals[name], self._visit.samples.get(name)
+            seen = sample.value if sample is not None and sample.good and sample.received_ns >= put.time_ns else None
+            now = put.value if seen is None else seen
+            if put.before is not None and _same(now, put.before, signal.verify):
+                continue
+            verb = "is" if seen is not None or put.sure else "may be"
+            if put.before is None:
+                before = f"{signal.id} was written, and nobody knows what it was before the test. It"
+            else:
+                before = f"{signal.id} was {number(put.before, signal.unit)} before the test and"
+            say(f"{before} {verb} {number(now, signal.unit)} now.")
 
     def _open(self, name: str, kind: str) -> bool:
         if self._wanted:
@@ -119,9 +149,24 @@ class _Walk:
             self._add(name, "write", "", "skip", "")
             return
         unit = self._found.signals[name].unit
-        answer = await self._visit.write(name, value)
+        answer = await self._written(name, value)
         shown = f"{number(value, unit)}: {answer.outcome.value}{f' ({answer.reason})' if answer.reason else ''}"
         await self._judge(name, "write", shown, f"{name} = {shown}. Did it do that?")
+
+    async def _written(self, name: str, value: "Value") -> "Answer":
+        from cellctl.driver import Outcome
+
+        sample, earlier = self._visit.samples.get(name), self._put.get(name)
+        before = earlier.before if earlier else sample.value if sample is not None and sample.good else None
+        # It stands here before it is sent: who breaks off while it is under way is reminded, too.
+        self._put[name] = _Put(before, value, self._visit.now(), sure=False)
+        answer = await self._visit.write(name, value)
+        if answer.outcome is Outcome.CONFIRMED:
+            self._put[name] = _Put(before, value, self._visit.now(), sure=True)
+        elif answer.outcome in (Outcome.REFUSED, Outcome.NOT_SENT):
+            del self._put[name]
+            self._put |= {name: earlier} if earlier else {}
+        return answer
 
     async def _value(self, name: str) -> "Value | None":
         """A value that can be written, asked for until it is one; None if a person gives none."""
@@ -160,3 +205,10 @@ async def _asked(question: str) -> str:
         return await asked(question)
     except click.Abort:
         raise _Enough from None
+
+
+def _same(now: "Value", before: "Value", verify: float | None) -> bool:
+    """Whether a value is what it was, as exactly as it is read back."""
+    if isinstance(now, str | bool) or isinstance(before, str | bool):
+        return now == before
+    return abs(now - before) <= (verify or 0)

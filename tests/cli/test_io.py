@@ -283,3 +283,16 @@ def test_what_an_opc_ua_server_would_be_told_is_shown(tmp_path: Path) -> None:
         assert (shown.code, shown.out) == (0, told), shown.err
     shown = run("io", "write", "count", "99999", *press)
     assert (shown.code, shown.err) == (REFUSED, "Nothing would be sent: 99999 does not fit into UInt16.\n")
+
+
+def test_what_was_left_otherwise_than_it_was_is_told_at_the_end(cell: Path, tmp_path: Path) -> None:
+    run("io", "write", "laser.power", "1400", "--cell", str(cell), "--yes")
+    where = ("--cell", str(cell), "--by", "Mari", "--report")
+    left = "laser.power was 1400 W before the test and is 1420 W now.\n"
+    broken_off = run("io", "test", "laser", *where, str(tmp_path / "a.csv"), stdin="y\n1420\ny\nq\n")
+    assert left in broken_off.err
+    back = run("io", "test", "laser.power", *where, str(tmp_path / "a.csv"), stdin="y\n1420\ny\n")
+    assert "before the test" not in back.err, "it was so before"
+    run("io", "write", "laser.power", "1400", "--cell", str(cell), "--yes")
+    to_the_end = run("io", "test", "laser.power", *where, str(tmp_path / "b.csv"), stdin="y\n1420\nn\nno light\n")
+    assert left in to_the_end.err
