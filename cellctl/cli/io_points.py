@@ -294,7 +294,11 @@ def visited(found: "Found", work: "Callable[[Visit], Coroutine[Any, Any, Any]]")
     try:
         return asyncio.run(main())
     except DriverError as error:
-        raise Failure(f"{error}".rstrip(".") + ".", UNREACHABLE, str(error.__cause__ or "")) from error
+        told = str(error).rstrip(".")
+        # What is to be typed is copied, and a full stop with it.
+        raise Failure(
+            told + ("" if "type: cellctl " in told else "."), UNREACHABLE, str(error.__cause__ or "")
+        ) from error
 
 
 def _told(name: str, answer: "Answer | None") -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import shlex
 import shutil
 import threading
 from collections.abc import Iterator
@@ -102,6 +103,19 @@ def test_a_device_is_trusted_and_then_another_answers(stage: Stage) -> None:
     again = run("cert", "trust", thumbprint(stage.press.certificate).replace(" ", ":").lower(), "--yes")
     assert (again.code, f"instead of:  {print_before}" in again.err) == (0, True), again.err
     assert run("io", "read", "press").code == 0
+
+
+def test_what_to_type_works_from_where_one_is(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = run("io", "read", "press", "--cell", str(stage.cell))
+    assert shown.err.rstrip().endswith("type: cellctl cert trust press"), "the cell is here"
+    elsewhere = tmp_path / "my cells"
+    (elsewhere / ".cellctl").mkdir(parents=True)
+    monkeypatch.chdir(elsewhere)
+    shown = run("io", "read", "press", "--cell", "../cell")
+    typed = shlex.split(shown.err.partition("type: cellctl ")[2])
+    assert typed == ["cert", "trust", "press", "--state", str(stage.cell / ".cellctl")]
+    assert run(*typed, "--yes").code == 0
+    assert run("io", "read", "press", "--cell", "../cell").code == 0
 
 
 def test_a_device_in_no_cell_is_trusted_too(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

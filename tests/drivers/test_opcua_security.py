@@ -57,7 +57,7 @@ async def test_nobody_is_trusted_before_a_person_said_yes(tmp_path: Path, link: 
         told = await refusal(press.device(pki), link)
         assert told == (
             f"nobody has trusted press yet: it shows a certificate with the thumbprint {printed(press.certificate)}."
-            " If that is its own, type: cellctl cert trust press"
+            f" If that is its own, type: cellctl cert trust press --state {pki.parent}"
         )
         assert (pki / "rejected" / "press.der").read_bytes() == press.certificate
         assert await press.force.read_value() == 7

@@ -6,6 +6,7 @@ cannot encrypt, as the simulated ones, goes without; so does one that is only lo
 """
 
 import asyncio
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -24,6 +25,7 @@ from asyncua.ua.status_codes import StatusCodes
 
 from cellctl.driver import DriverError
 from cellctl.pki import Own, Pki, Shown, application_uri, thumbprint
+from cellctl.records import STATE_FOLDER
 from cellctl_drivers.opcua.profile import Profile
 
 #: The policies that are good enough, the best first, by their URI.
@@ -208,8 +210,7 @@ def _check_trust(profile: Profile, certificate: bytes, shown: Shown) -> None:
         pki.reject(profile.id, certificate)
     except OSError as error:
         raise DriverError(f"the certificates in {profile.pki} cannot be used: {error.strerror}") from error
-    state = "" if profile.pki.parent.name == ".cellctl" else f" --state {profile.pki.parent}"
-    command = f"cellctl cert trust {profile.id}{state}"
+    command = f"cellctl cert trust {profile.id}{_elsewhere(profile.pki.parent.resolve())}"
     if trusted is None:
         raise DriverError(
             f"nobody has trusted {profile.id} yet: it shows a certificate with the thumbprint {shown.thumbprint}."
@@ -219,6 +220,13 @@ def _check_trust(profile: Profile, certificate: bytes, shown: Shown) -> None:
         f"{profile.id} shows another certificate than the one that was trusted: thumbprint {shown.thumbprint}, and not"
         f" {thumbprint(trusted)}. Somebody else may answer in its place. If it was renewed, type: {command}"
     )
+
+
+def _elsewhere(state: Path) -> str:
+    """What names the state folder to `cellctl cert`, which by itself takes the first one that is here or above."""
+    here = (folder / STATE_FOLDER for folder in (Path.cwd(), *Path.cwd().parents))
+    found = next((folder for folder in here if folder.is_dir()), None)
+    return "" if found is not None and found.resolve() == state else f" --state {shlex.quote(str(state))}"
 
 
 def distrusted(profile: Profile, own: Own, detail: str) -> DriverError:
