@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cellctl.cli.io_points import Where, device_of, pointing, seconds
-from cellctl.cli.terminal import FAILED, INTERRUPTED, INVALID, UNREACHABLE, Failure, document, say, table
+from cellctl.cli.terminal import FAILED, INTERRUPTED, INVALID, UNREACHABLE, Failure, document, say, sentence, table
 
 if TYPE_CHECKING:
     from cellctl.commission.survey import Survey
@@ -80,9 +81,11 @@ def _settings(given: object) -> dict[str, object]:
 def _device(name: str, where: Where, settings: dict[str, object]) -> "Device":
     """The device that is meant."""
     from cellctl.commission.survey import device_at
+    from cellctl.pki import PKI_FOLDER
+    from cellctl.records import STATE_FOLDER
 
     if where.at and not where.profile:
-        return device_at(where.at, settings)
+        return replace(device_at(where.at, settings), pki=Path(STATE_FOLDER) / PKI_FOLDER)
     found, _ = device_of((name,) if name else (), where)
     return replace(found.device, settings={**found.device.settings, **settings})
 
@@ -97,7 +100,7 @@ def _surveyed(device: "Device", asked: "Survey") -> Failure | None:
     except BrowseMissing as missing:
         raise Failure(str(missing), FAILED) from missing
     except DriverError as error:
-        failure = Failure(f"{error}".rstrip(".") + ".", UNREACHABLE, str(error.__cause__ or ""))
+        failure = Failure(sentence(str(error)), UNREACHABLE, str(error.__cause__ or ""))
         if not asked.findings:
             raise failure from error
         return failure

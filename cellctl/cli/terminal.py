@@ -57,6 +57,12 @@ def _json_escaped(line: str) -> str:
     return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in line)
 
 
+def sentence(text: str) -> str:
+    """The text with its full stop, if nothing ends it yet; none after a command that is there to be typed."""
+    whole = text.endswith((".", "?", "!")) or "type: " in text.rpartition(". ")[2]
+    return text if whole else f"{text}."
+
+
 def paint(text: str, colour: str, *, bold: bool = False) -> str:
     """`text` in a colour where a person would see it as one."""
     if "NO_COLOR" in os.environ or not sys.stdout.isatty() or not sys.stderr.isatty():

@@ -17,7 +17,8 @@ import pytest
 from cellctl.cli.terminal import FAILED, INTERRUPTED, UNREACHABLE, USAGE
 from cellctl.driver import AddressError, Device, Link
 from cellctl.model import drivers
-from tests.cli.terminal import run
+from tests.cli.terminal import run, terminal
+from tests.drivers.opcua_secure import BASIC, NONE, Press
 
 START_S = 60
 
@@ -61,6 +62,37 @@ def test_a_server_is_shown_and_its_draft_works_at_once(places: Mapping[str, str]
     assert 'write: "s=Weld.Clamp Boolean"' in drafted.out
     read = run("io", "read", "air_pressure", "--profile", str(profile), "--at", places["plc"])
     assert (read.code, read.out.splitlines()[1].split()) == (0, ["air_pressure", "6.1", "good"])
+
+
+async def test_a_server_that_only_encrypts_is_browsed_once_it_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with Press(tmp_path / "a", policies=(BASIC,)).running() as press:
+        at = f"opc.tcp://127.0.0.1:{press.port}"
+        first = await terminal("browse", "--at", at)
+        assert (first.code, first.out) == (UNREACHABLE, "")
+        assert "shows a certificate with the thumbprint" in first.err
+        assert "type: cellctl cert trust device\n" in first.err
+        bare = await terminal("browse", "--at", at, "--set", "security=none")
+        assert "remove `security: none`" in bare.err
+        assert (await terminal("cert", "trust", "device", "--yes")).code == 0
+        second = await terminal("browse", "--at", at)
+    assert second.code == 0, second.err
+    assert any(line.split()[:4] == ["Force", "Int16", "rw", "7"] for line in second.out.splitlines())
+
+
+async def test_a_server_elsewhere_that_cannot_encrypt_is_browsed_if_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("cellctl_drivers.opcua.security._is_local", lambda profile: False)
+    async with Press(tmp_path / "a", policies=(NONE,)).running() as press:
+        at = f"opc.tcp://127.0.0.1:{press.port}"
+        refused = await terminal("browse", "--at", at)
+        assert (refused.code, "`--set security=none`" in refused.err) == (UNREACHABLE, True), refused.err
+        shown = await terminal("browse", "--at", at, "--set", "security=none")
+    assert (shown.code, "Force" in shown.out) == (0, True), shown.err
 
 
 def test_registers_that_answer_are_drafted(places: Mapping[str, str], tmp_path: Path) -> None:
@@ -163,6 +195,13 @@ def test_a_driver_that_cannot_browse_says_what_to_do(monkeypatch: pytest.MonkeyP
     assert (shown.code, shown.out) == (FAILED, "")
     assert shown.err.startswith("The driver for odd cannot ask a device what it has.")
     assert "cellctl import csv" in shown.err
+
+
+def test_what_asks_ends_with_its_question_mark(scale: str) -> None:
+    shown = run("browse", "--at", scale.replace("serial", "modbus+rtu"), "--set", "timeout=20 ms")
+    assert shown.code == UNREACHABLE
+    assert "?" in shown.err
+    assert "?." not in shown.err
 
 
 @pytest.mark.parametrize(

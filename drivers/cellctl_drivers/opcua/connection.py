@@ -29,7 +29,7 @@ _SESSION_MS = 30_000
 _TASK_END_TURNS = 4
 
 #: What to tell of a server that has no place for those who do not encrypt; asyncua's own words for it.
-_ENCRYPTS = "wants to be spoken to by an encrypted connection: remove `security: none`"
+_ENCRYPTS = "wants to be spoken to by an encrypted connection"
 _NO_PLACE = "No matching endpoints"
 
 #: What servers say that have no place for us, or do not want us, in words for a person.
@@ -124,7 +124,7 @@ async def _connect(client: Client, profile: Profile, now_ns: int) -> None:
         if own is not None and error.code in DISTRUST:
             raise distrusted(profile, own, told(error)) from error
         refusal = _REFUSALS.get(error.code, f"at {profile.endpoint} does not let us in: {told(error)}")
-        raise DriverError(f"{profile.id} {refusal}") from error
+        raise DriverError(f"{profile.id} {refusal}{_remedy(profile, refusal)}") from error
     except OSError as error:
         if own is not None and error.strerror is None:  # some servers hang up rather than say that they distrust us
             raise distrusted(profile, own, "it hung up") from error
@@ -133,7 +133,13 @@ async def _connect(client: Client, profile: Profile, now_ns: int) -> None:
         ) from error
     except Exception as error:
         refusal = f"at {profile.endpoint} does not let us in: {told(error)}"
-        raise DriverError(f"{profile.id} {_ENCRYPTS if _NO_PLACE in str(error) else refusal}") from error
+        refusal = _ENCRYPTS if _NO_PLACE in str(error) else refusal
+        raise DriverError(f"{profile.id} {refusal}{_remedy(profile, refusal)}") from error
+
+
+def _remedy(profile: Profile, refusal: str) -> str:
+    """What to do about a refusal, if it is that nothing is encrypted and somebody has said so."""
+    return ": remove `security: none`" if refusal == _ENCRYPTS and profile.security is None else ""
 
 
 async def _say_goodbye(client: Client, timeout_s: float) -> None:

@@ -73,7 +73,8 @@ async def offered(client: Client, profile: Profile) -> Offer | None:
     if offer is None and not (_is_local(profile) and not await asyncio.to_thread(_was_trusted, profile)):
         raise DriverError(
             f"{profile.id} offers no encryption that is good enough, but {_told(endpoints)}: switch Basic256Sha256 with"
-            " SignAndEncrypt on there, or say `security: none` if everybody may read along"
+            " SignAndEncrypt on there, or, if everybody may read along, say `security: none` (`cellctl browse`:"
+            " `--set security=none`)"
         )
     return offer
 
