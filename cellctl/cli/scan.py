@@ -1,7 +1,9 @@
 """Find devices: `cellctl scan net|serial`."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "cellctl.scan/1"
 
+_PORTS = re.compile(r"(?P<first>\d{1,5})(\s*-\s*(?P<last>\d{1,5}))?")
+
 
 @click.group()
 def scan() -> None:
@@ -21,14 +25,16 @@ def scan() -> None:
 
 @scan.command()
 @click.argument("network")
-@click.option("--ports", default="", help="Which, such as 502,4840.  [those of the bundled device types]")
+@click.option("--ports", default="", help="Which, such as 502,4840-4850.  [those of the bundled device types]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def net(network: str, ports: str, as_json: bool) -> int:
-    """Look which ports of NETWORK listen, such as 10.20.1.0/28, and which bundled profile knows what is there.
+    """Look which ports of NETWORK listen, and which bundled profile knows what is there.
+
+    NETWORK is such as 10.20.1.0/28, or one host by its address or name.
 
     Scan only networks that are yours: to others it looks like an attack.
     """
-    from cellctl.commission.scan import candidates, hosts_of, scan_net
+    from cellctl.commission.scan import PLACES_MAX, candidates, hosts_of, scan_net
 
     known = candidates()
     try:
@@ -36,7 +42,9 @@ def net(network: str, ports: str, as_json: bool) -> int:
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     wanted = _ports(ports) or sorted({4840, *(each.port for each in known if each.port)})
-    say(f"{len(hosts)} {'address' if len(hosts) == 1 else 'addresses'}, ports {', '.join(map(str, wanted))}")
+    if len(hosts) * len(wanted) > PLACES_MAX:
+        raise click.UsageError(f"{len(hosts)} addresses with {len(wanted)} ports each are too many to scan at once")
+    say(f"{len(hosts)} {'address' if len(hosts) == 1 else 'addresses'}, ports {_ranges(wanted)}")
     return _tell(asyncio.run(_collected(scan_net(hosts, wanted, known), as_json)), as_json)
 
 
@@ -57,13 +65,24 @@ def serial(ports: Sequence[str], as_json: bool) -> int:
 
 
 def _ports(text: str) -> list[int]:
-    try:
-        ports = [int(part) for part in text.split(",")] if text else []
-    except ValueError:
-        raise click.UsageError(f"--ports: {text!r} is not of the form 502,4840") from None
-    if not all(0 < port < 65_536 for port in ports):
-        raise click.UsageError(f"--ports: {text!r} names no port from 1 to 65535")
-    return ports
+    """The ports of ``502,4840-4850``, each once, in order."""
+    ports: set[int] = set()
+    for part in text.split(",") if text else ():
+        match = _PORTS.fullmatch(part.strip())
+        if match is None:
+            raise click.UsageError(f"--ports: {text!r} is not of the form 502,4840-4850")
+        first, last = int(match["first"]), int(match["last"] or match["first"])
+        if not 0 < first <= last < 65_536:
+            raise click.UsageError(f"--ports: {part.strip()!r} names no port from 1 to 65535, the lower one first")
+        ports |= {*range(first, last + 1)}
+    return sorted(ports)
+
+
+def _ranges(ports: Sequence[int]) -> str:
+    """Ports as a person says them, in order: 502, 4840-4850."""
+    runs = groupby(enumerate(ports), key=lambda pair: pair[1] - pair[0])
+    ends = [(run[0][1], run[-1][1]) for run in (list(pairs) for _, pairs in runs)]
+    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in ends)
 
 
 async def _collected(found: "AsyncIterator[Seen]", as_json: bool) -> "list[Seen]":
@@ -79,7 +98,8 @@ async def _collected(found: "AsyncIterator[Seen]", as_json: bool) -> "list[Seen]
 def _show(seen: "Seen") -> None:
     click.echo(seen.place if seen.known else f"{seen.place}  something that no bundled profile knows")
     for profile, at, identity in seen.known:
-        click.echo(f'  NAME: {{profile: {profile}, at: "{at}"}}' + (f"  # {visible(identity)}" if identity else ""))
+        told = f"  # says of itself: {visible(identity)}" if identity else ""
+        click.echo(f'  NAME: {{profile: {profile}, at: "{at}"}}{told}')
 
 
 def _tell(seen: "list[Seen]", as_json: bool) -> int:

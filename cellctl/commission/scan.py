@@ -4,6 +4,8 @@ The rule kept here: a scan reads and never writes. A device is asked only for it
 """
 
 import asyncio
+import re
+import socket
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -26,6 +28,12 @@ KNOW_S = 3.0
 
 #: A network of more addresses is a mistake.
 HOSTS_MAX = 4096
+
+#: More ports than this, over all hosts, are one too.
+PLACES_MAX = 262_144
+
+#: A host by its name: it has a letter.
+_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?")
 
 #: What a profile has written to a device at each connect.
 _WRITE = ("prepare",)
@@ -82,7 +90,14 @@ def candidates() -> list[Candidate]:
 
 
 def hosts_of(network: str) -> list[str]:
-    """The hosts of ``10.20.1.0/28``, or the one of ``10.20.1.7``; ValueError if it is none, or too large."""
+    """The hosts of ``10.20.1.0/28``, or the one of ``10.20.1.7`` or ``press.local``; ValueError if it is none, or too
+    large, or nobody knows the name."""
+    if _NAME.fullmatch(network):
+        try:
+            socket.getaddrinfo(network, None)
+        except OSError:
+            raise ValueError(f"no host is known by the name {network!r}") from None
+        return [network]
     parsed = ip_network(network, strict=False)
     if parsed.num_addresses > HOSTS_MAX:
         raise ValueError(f"{network} has {parsed.num_addresses} addresses; at most {HOSTS_MAX} are scanned at once")

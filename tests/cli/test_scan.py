@@ -69,7 +69,7 @@ def test_a_device_is_found_and_nothing_is_written_to_it(arm: tuple[Arm, int]) ->
     assert shown.code == 0, shown.err
     place, *known = shown.out.splitlines()
     assert place == f"127.0.0.1:{port}"
-    assert f'  NAME: {{profile: universal-robots.ur, at: "modbus://127.0.0.1:{port}"}}  # 5' in known
+    assert f'  NAME: {{profile: universal-robots.ur, at: "modbus://127.0.0.1:{port}"}}  # says of itself: 5' in known
     assert made.written == []
 
 
@@ -112,6 +112,14 @@ async def test_a_visit_that_takes_too_long_leaves_no_connection() -> None:
     assert not driver.is_open
 
 
+def test_ports_are_named_by_ranges_and_hosts_by_name(arm: tuple[Arm, int]) -> None:
+    _, port = arm
+    shown = run("scan", "net", "localhost", "--ports", f"9,{port - 1} - {port},8")
+    assert shown.code == 0, shown.err
+    assert shown.err.splitlines()[0] == f"1 address, ports 8-9, {port - 1}-{port}"
+    assert f'at: "modbus://localhost:{port}"' in shown.out
+
+
 def test_a_port_that_is_closed_is_not_there() -> None:
     shown = run("scan", "net", "127.0.0.1", "--ports", "9")
     assert (shown.code, shown.out) == (0, "")
@@ -123,7 +131,11 @@ def test_a_port_that_is_closed_is_not_there() -> None:
     [
         (("net", "10.0.0.0/8"), "at most 4096"),
         (("net", "10.0.0"), "10.0.0"),
-        (("net", "10.0.0.1", "--ports", "a"), "is not of the form 502,4840"),
+        (("net", "10.0.0.1", "--ports", "a"), "is not of the form 502,4840-4850"),
+        (("net", "10.0.0.1", "--ports", "502-"), "is not of the form 502,4840-4850"),
+        (("net", "10.0.0.1", "--ports", "99-9"), "no port from 1"),
+        (("net", "10.0.0.0/24", "--ports", "1-65535"), "too many"),
+        (("net", "nobody.invalid"), "no host is known by the name 'nobody.invalid'"),
         (("net", "10.0.0.1", "--ports", "0"), "no port from 1"),
     ],
 )
