@@ -96,7 +96,10 @@ async def _collected(found: "AsyncIterator[Seen]", as_json: bool) -> "list[Seen]
 
 
 def _show(seen: "Seen") -> None:
-    click.echo(seen.place if seen.known else f"{seen.place}  something that no bundled profile knows")
+    said = f"; {seen.speech.said}" if seen.speech is not None else ""
+    click.echo(seen.place if seen.known else f"{seen.place}  something that no bundled profile knows{said}")
+    if seen.speech is not None:
+        click.echo(f'  try cellctl browse --at "{seen.speech.at}"')
     for profile, at, identity in seen.known:
         told = f"  # says of itself: {visible(identity)}" if identity else ""
         click.echo(f'  NAME: {{profile: {profile}, at: "{at}"}}{told}')
@@ -112,4 +115,5 @@ def _tell(seen: "list[Seen]", as_json: bool) -> int:
 
 def _plain(seen: "Seen") -> dict[str, object]:
     known = [{"profile": profile, "at": at, "identity": identity} for profile, at, identity in seen.known]
-    return {"place": seen.place, "known": known}
+    speech = {} if seen.speech is None else {"said": seen.speech.said, "at": seen.speech.at}
+    return {"place": seen.place, "known": known, "speech": speech}

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cellctl.commission.found import alone
+from cellctl.commission.greet import Speech, greet
 from cellctl.commission.visit import Visit
 from cellctl.driver import AddressError, Device, DriverError
 from cellctl.model import FilesInvalid, driver_for
@@ -70,10 +71,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Something that is there. `known`: the profiles that know it, each with the address and what the device says."""
+    """Something that is there. `known`: the profiles that know it, each with the address and what the device says. If
+    none does: what it speaks, if that is known, and the address to browse it by."""
 
     place: str
     known: tuple[tuple[str, str, str], ...] = ()
+    speech: Speech | None = None
 
 
 def candidates() -> list[Candidate]:
@@ -113,7 +116,8 @@ async def scan_net(hosts: Sequence[str], ports: Sequence[int], known: Sequence[C
     for (host, port), listens in zip(places, listening, strict=True):
         if listens:
             asked = [each for each in listed if each.port == port] or listed
-            yield await _seen(f"{host}:{port}", [each.over_net(host, port) for each in asked])
+            seen = await _seen(f"{host}:{port}", [each.over_net(host, port) for each in asked])
+            yield seen if seen.known else replace(seen, speech=await greet(host, port))
 
 
 async def scan_serial(ports: Iterable[str], known: Sequence[Candidate]) -> AsyncIterator[Seen]:

@@ -1,10 +1,12 @@
 """What is there: found by its identity, and never written to."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +16,8 @@ from cellctl.commission.visit import Visit
 from cellctl.driver import Device, Link
 from cellctl_simulators.models.universal_robots import UrArm
 from cellctl_simulators.servers.modbus import ANY_UNIT, ModbusSession
-from tests.cli.terminal import run
+from tests.cli.terminal import run, terminal
+from tests.drivers.opcua_secure import BASIC, Press
 
 
 class Arm(UrArm):
@@ -110,6 +113,43 @@ async def test_a_visit_that_takes_too_long_leaves_no_connection() -> None:
         async with asyncio.timeout(0.05), Visit(Device("device", "odd", "odd:1", {}), driver):
             pass
     assert not driver.is_open
+
+
+def test_what_an_unknown_port_speaks_is_told_with_what_to_try(
+    arm: tuple[Arm, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "candidates", list)
+    made, port = arm
+    shown = run("scan", "net", "127.0.0.1", "--ports", str(port))
+    assert shown.out.splitlines() == [
+        f"127.0.0.1:{port}  something that no bundled profile knows; it speaks Modbus",
+        f'  try cellctl browse --at "modbus://127.0.0.1:{port}?unit=1"',
+    ]
+    assert made.written == []
+
+
+async def test_an_unknown_server_is_greeted_as_opc_ua_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "candidates", list)
+    async with Press(tmp_path / "a", policies=(BASIC,)).running() as press:
+        shown = await terminal("scan", "net", "127.0.0.1", "--ports", str(press.port), "--json")
+    (found,) = json.loads(shown.out)["found"]
+    assert found["speech"] == {"said": "it speaks OPC UA", "at": f"opc.tcp://127.0.0.1:{press.port}"}
+
+
+async def test_what_speaks_unasked_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "candidates", list)
+
+    async def weigh(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"S S     12.50 kg\r\n")
+        with contextlib.suppress(OSError):
+            await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(weigh, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        shown = await terminal("scan", "net", "127.0.0.1", "--ports", str(port))
+    assert "; it speaks unasked: 'S S     12.50 kg'\n" in shown.out
+    assert f'try cellctl browse --at "tcp://127.0.0.1:{port}"' in shown.out
 
 
 def test_ports_are_named_by_ranges_and_hosts_by_name(arm: tuple[Arm, int]) -> None:
