@@ -34,6 +34,10 @@ _NUMBERED = re.compile(r"(?P<name>.*?)(?P<number>\d+)\Z")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, such as min_pause=20ms.")
 @click.option("--id", "name", default="", help="The id of the profile that is drafted.  [of the device]")
 @click.option("--yaml", "as_yaml", is_flag=True, help="Write the draft of a profile.")
+@click.option(
+    "--into", type=click.Path(path_type=Path), metavar="PROFILE.yaml", help="Add it to a profile, or a new one."
+)
+@click.option("--write", is_flag=True, help="Write what is shown.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @pointing
 def browse(where: Where, device: str, ranges: Sequence[str], *, as_yaml: bool, as_json: bool, **limits: object) -> int:
@@ -45,8 +49,11 @@ def browse(where: Where, device: str, ranges: Sequence[str], *, as_yaml: bool, a
     from cellctl.commission.survey import Survey
     from cellctl.driver import AddressError
 
-    if as_yaml and as_json:
-        raise click.UsageError("--yaml and --json do not go together")
+    into = limits["into"] if isinstance(limits["into"], Path) else None
+    if as_yaml + as_json + (into is not None) > 1:
+        raise click.UsageError("--yaml, --into and --json do not go together")
+    if limits["write"] and into is None:
+        raise click.UsageError("--write needs --into PROFILE.yaml")
     asked = Survey(tuple(ranges), int(str(limits["depth"])), int(str(limits["count_max"])), tell=say)
     asked.listen_s = seconds(str(limits["listen"]))
     try:
@@ -57,8 +64,9 @@ def browse(where: Where, device: str, ranges: Sequence[str], *, as_yaml: bool, a
         raise click.UsageError(f"{option}: {error}") from error
     if as_json:
         document(SCHEMA, {"device": meant.id, "at": meant.address, **_plain(asked)})
-    elif as_yaml:
-        _draft(replace(meant, settings=_settings(limits["settings"])), asked, str(limits["name"]))
+    elif as_yaml or into is not None:
+        drafted = replace(meant, settings=_settings(limits["settings"]))
+        _draft(drafted, asked, str(limits["name"]), into, write=bool(limits["write"]))
     else:
         _show(asked)
     for reason in asked.left_out:
@@ -111,9 +119,11 @@ def _surveyed(device: "Device", asked: "Survey") -> Failure | None:
     return None
 
 
-def _draft(device: "Device", asked: "Survey", name: str) -> None:
-    """Print the draft of a profile, with those settings of the device that were given here."""
+def _draft(device: "Device", asked: "Survey", name: str, into: Path | None, *, write: bool) -> None:
+    """Print the draft of a profile, or lay it beside the one `into` names, with those settings of the device that were
+    given here."""
     from cellctl.cli.files import tell
+    from cellctl.cli.imports import lay_beside, offer
     from cellctl.commission.draft import Draft, id_of, problems_of, rows_of
     from cellctl.model.profile import section_of
 
@@ -121,18 +131,29 @@ def _draft(device: "Device", asked: "Survey", name: str) -> None:
     if not rows:
         raise Failure("Nothing was found that could be a signal.", FAILED, "; ".join(asked.left_out))
     today = datetime.now(UTC).date().isoformat()
-    head = {"id": id_of(name or device.id), "version": 1, "protocol": device.protocol, "at": device.address}
+    head = {
+        "id": id_of(name or (into.stem if into is not None else device.id)),
+        "version": 1,
+        "protocol": device.protocol,
+        "at": device.address,
+    }
     head |= {"source": f"told by the device, {today}", "confidence": "B"}
     section = section_of(device.protocol)
     sections = {**asked.sections, section: {**asked.sections.get(section, {}), **device.settings}}
+    if into is not None and into.exists():
+        lay_beside(into, device.protocol, sections, rows, write=write)
+        return
     remarks = (
         f"A draft: what the device at {device.address} told of itself.",
         "Keep the rows that the cell needs, name them, and hold units, ranges and types against the manual.",
     )
     text = Draft(head, sections, rows, remarks).text()
-    click.echo(text, nl=False)
+    if into is not None:
+        offer(into, "", text, write)
+    else:
+        click.echo(text, nl=False)
     say(f"{len(rows)} signals of {len(asked.findings)} findings. Next: keep what the cell needs, then cellctl check.")
-    if problems := problems_of(text):
+    if into is None and (problems := problems_of(text)):
         tell(problems)
         raise Failure("The draft does not pass the check.", INVALID)
 

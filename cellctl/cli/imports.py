@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -131,12 +131,12 @@ def _imported(file: Path, listing: "Listing", aim: _Aim) -> int:
     if not rows:
         raise Failure(f"{file} has no row that can be taken.", INVALID)
     if into is not None and into.exists():
-        return _merged(listing, rows, into, aim.write)
+        return lay_beside(into, listing.protocol, listing.sections, rows, write=aim.write)
     text = _drafted(file, listing, rows, aim.name or (into.stem if into is not None else ""))
     if into is None:
         click.echo(text, nl=False)
     else:
-        _offer(into, "", text, aim.write)
+        offer(into, "", text, aim.write)
     return 0
 
 
@@ -159,13 +159,16 @@ def _drafted(file: Path, listing: "Listing", rows: "list[Row]", name: str) -> st
     return text
 
 
-def _merged(listing: "Listing", rows: "list[Row]", into: Path, write: bool) -> int:
+def lay_beside(
+    into: Path, protocol: str, sections: Mapping[str, Mapping[str, object]], rows: "list[Row]", *, write: bool
+) -> int:
+    """Lay rows beside the profile `into`: what differs is told, what is new shown, and written if that is asked for."""
     from cellctl.cli.files import tell
     from cellctl.commission.merge import MergeError, merge, raw_text
     from cellctl.model import FilesInvalid
 
     try:
-        merged = merge(into, listing.protocol, listing.sections, rows)
+        merged = merge(into, protocol, sections, rows)
     except FilesInvalid as invalid:
         tell(invalid.problems)
         raise Failure(f"{into} must pass the check before something is added to it.", INVALID) from invalid
@@ -176,11 +179,11 @@ def _merged(listing: "Listing", rows: "list[Row]", into: Path, write: bool) -> i
     if not merged.added:
         say(f"{into} has all of them already.")
         return 0
-    _offer(into, raw_text(into), merged.text, write)
+    offer(into, raw_text(into), merged.text, write)
     return 0
 
 
-def _offer(into: Path, before: str, after: str, write: bool) -> None:
+def offer(into: Path, before: str, after: str, write: bool) -> None:
     """Show what would change; write it if that is asked for, and only a profile that passes the check."""
     from cellctl.cli.files import tell
     from cellctl.commission.draft import problems_beside

@@ -64,6 +64,26 @@ def test_a_server_is_shown_and_its_draft_works_at_once(places: Mapping[str, str]
     assert (read.code, read.out.splitlines()[1].split()) == (0, ["air_pressure", "6.1", "good"])
 
 
+def test_a_draft_is_shown_first_and_then_written_into_a_file(places: Mapping[str, str], tmp_path: Path) -> None:
+    profile = tmp_path / "plc.yaml"
+    words = ("browse", "--at", places["plc"], "--into", str(profile))
+    shown = run(*words)
+    assert (shown.code, profile.exists()) == (0, False), shown.err
+    assert "+  id: plc\n" in shown.out
+    assert "Nothing is written yet" in shown.err
+    assert run(*words, "--write").code == 0
+    assert run("check", str(profile), "--strict").code == 0
+    lines = profile.read_text().splitlines(True)
+    kept = [line for line in lines if "Cell.AirPressure" not in line]
+    profile.write_text("# ours\n" + "".join(kept))
+    again = run(*words, "--write")
+    assert again.code == 0, again.err
+    added = [line for line in again.out.splitlines() if line.startswith("+ ")]
+    assert (len(added), "Cell.AirPressure" in added[0]) == (1, True)
+    assert profile.read_text().startswith("# ours\n")
+    assert "has all of them already" in run(*words).err
+
+
 async def test_a_server_that_only_encrypts_is_browsed_once_it_is_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +237,7 @@ def test_what_asks_ends_with_its_question_mark(scale: str) -> None:
         (("--at", "modbus://127.0.0.1:9", "--set", "x"), USAGE, "'x' is not KEY=VALUE"),
         (("--at", "modbus://127.0.0.1:9", "--set", "timeot=1 s"), USAGE, "--set: the key 'timeot' is not known"),
         (("--at", "modbus://127.0.0.1:9", "--yaml", "--json"), USAGE, "do not go together"),
+        (("--at", "modbus://127.0.0.1:9", "--write"), USAGE, "--write needs --into"),
         (("--at", "serial:/dev/null", "--range", "holding"), USAGE, "--range: a line has no ranges"),
         (("--listen", "5"), USAGE, "a time needs a unit"),
         (("--profile", "eastron.sdm630"), USAGE, "--profile and --at go together"),
