@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import signal
+import socketserver
 import subprocess
 import sys
 import threading
@@ -14,13 +15,21 @@ from pathlib import Path
 
 import pytest
 
-from cellctl.cli.terminal import FAILED, INTERRUPTED, UNREACHABLE, USAGE
+from cellctl.cli.terminal import FAILED, INTERRUPTED, UNREACHABLE, USAGE, sentence
 from cellctl.driver import AddressError, Device, Link
 from cellctl.model import drivers
 from tests.cli.terminal import run, terminal
 from tests.drivers.opcua_secure import BASIC, NONE, Press
 
 START_S = 60
+
+
+class Web(socketserver.BaseRequestHandler):
+    """What a web server says to those who do not speak as it does."""
+
+    def handle(self) -> None:
+        self.request.recv(64)
+        self.request.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
 class Odd:
@@ -217,11 +226,36 @@ def test_a_driver_that_cannot_browse_says_what_to_do(monkeypatch: pytest.MonkeyP
     assert "cellctl import csv" in shown.err
 
 
-def test_what_asks_ends_with_its_question_mark(scale: str) -> None:
-    shown = run("browse", "--at", scale.replace("serial", "modbus+rtu"), "--set", "timeout=20 ms")
+@pytest.mark.parametrize("at", ["opc.tcp://127.0.0.1:9", "modbus://127.0.0.1:9", "opc.tcp://localhost:9"])
+def test_that_nothing_listens_is_said_once(at: str) -> None:
+    shown = run("browse", "--at", at)
+    place = at.partition("//")[2]
+    assert (shown.code, shown.err) == (UNREACHABLE, f"cannot reach device at {place}: nothing listens there.\n")
+
+
+def test_a_port_that_speaks_otherwise_is_no_device_that_is_switched_off(places: Mapping[str, str]) -> None:
+    place = places["robot"].partition("//")[2].partition("?")[0]
+    shown = run("browse", "--at", f"opc.tcp://{place}")
     assert shown.code == UNREACHABLE
-    assert "?" in shown.err
-    assert "?." not in shown.err
+    assert shown.err.startswith(f"something listens at {place}, but it says no word of OPC UA.\n")
+    with socketserver.TCPServer(("127.0.0.1", 0), Web) as server:
+        threading.Thread(target=server.handle_request).start()
+        port = server.server_address[1]
+        shown = run("browse", "--at", f"opc.tcp://127.0.0.1:{port}")
+    assert shown.err.startswith(f"something listens at 127.0.0.1:{port}, but it does not speak OPC UA.\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("is it switched on?", "is it switched on?"),
+        ("it hung up", "it hung up."),
+        ("it hung up.", "it hung up."),
+        ("Nobody has. If it is, type: cellctl cert trust plc", "Nobody has. If it is, type: cellctl cert trust plc"),
+    ],
+)
+def test_a_sentence_ends_once(text: str, told: str) -> None:
+    assert sentence(text) == told
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import socket
 import struct
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from asyncua import ua
 from asyncua.client.client import Client
@@ -21,6 +22,7 @@ from asyncua.ua.uaerrors import UaStatusCodeError
 from cellctl.driver import DriverError
 from cellctl_drivers.opcua.profile import Profile
 from cellctl_drivers.opcua.security import DISTRUST, distrusted, encrypts, offered, secure, shown_to
+from cellctl_drivers.wire.unreachable import cause, why
 
 #: After this the server forgets a session that nobody closed.
 _SESSION_MS = 30_000
@@ -51,6 +53,9 @@ MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 #: The longest part of a message that we say we take.
 _PART_BYTES_MAX = 65_535
 
+#: What a server says first: that it takes our greeting, or why not.
+_WORDS = (b"ACK", b"ERR")
+
 #: How long a server may take to hear that we leave, when something is wrong already.
 _GOODBYE_S = 0.5
 
@@ -65,6 +70,19 @@ _NEVER_S = 3600.0
 
 #: Linger for 0 s: what was not sent yet is thrown away and the server is told at once.
 _ABORT = struct.pack("ii", 1, 0)
+
+
+@dataclass(slots=True)
+class _Ear:
+    """Whether something took a connection, what it said first, and whether that was OPC UA."""
+
+    opened: bool = False
+    first: bytes = b""
+
+    @property
+    def stranger(self) -> bool:
+        """Whether something is there of which no word of OPC UA was heard."""
+        return self.opened and not self.first.startswith(_WORDS)
 
 
 @contextlib.asynccontextmanager
@@ -82,9 +100,15 @@ async def connected(profile: Profile, now_ns: int | None = None) -> AsyncIterato
     if profile.user:
         client.set_user(profile.user)
         client.set_password(profile.password)
-    _bound(client)
+    ear = _bound(client)
     try:
-        await _connect(client, profile, time.time_ns() if now_ns is None else now_ns)
+        try:
+            await _connect(client, profile, time.time_ns() if now_ns is None else now_ns)
+        except DriverError as error:
+            if not ear.stranger:
+                raise
+            does = "does not speak OPC UA" if ear.first else "says no word of OPC UA"
+            raise DriverError(f"something listens at {profile.endpoint}, but it {does}") from error.__cause__
         honour_cancellation()
         yield client
     except asyncio.CancelledError:
@@ -128,9 +152,8 @@ async def _connect(client: Client, profile: Profile, now_ns: int) -> None:
     except OSError as error:
         if own is not None and error.strerror is None:  # some servers hang up rather than say that they distrust us
             raise distrusted(profile, own, "it hung up") from error
-        raise DriverError(
-            f"cannot reach {profile.id} at {profile.endpoint}: {error.strerror or error or 'it hung up'}"
-        ) from error
+        reason = why(error) or "it hung up"
+        raise DriverError(f"cannot reach {profile.id} at {profile.endpoint}: {reason}") from cause(error)
     except Exception as error:
         refusal = f"at {profile.endpoint} does not let us in: {told(error)}"
         refusal = _ENCRYPTS if _NO_PLACE in str(error) else refusal
@@ -153,17 +176,24 @@ def _is_open(client: Client) -> bool:
     return protocol is not None and protocol.transport is not None and not protocol.transport.is_closing()
 
 
-def _bound(client: Client) -> None:
+def _bound(client: Client) -> _Ear:
     """Have the connection cut if a message has no end: asyncua would take in whatever comes."""
+    ear = _Ear()
     make = client.uaclient._make_protocol  # noqa: SLF001 - asyncua has no other place for it
 
     def bounded() -> UASocketProtocol:
         protocol = make()
         take, finish = protocol.data_received, protocol._process_received_message  # noqa: SLF001
+        open_ = protocol.connection_made
         unfinished = 0
+
+        def made(transport: asyncio.Transport) -> None:
+            ear.opened = True
+            open_(transport)
 
         def received(data: bytes) -> None:
             nonlocal unfinished
+            ear.first = ear.first or data[:8]
             unfinished += len(data)
             if unfinished <= MESSAGE_BYTES_MAX:
                 take(data)
@@ -178,11 +208,13 @@ def _bound(client: Client) -> None:
                 unfinished = 0
             finish(msg)
 
+        protocol.connection_made = made  # type: ignore[method-assign]
         protocol.data_received = received  # type: ignore[method-assign]
         protocol._process_received_message = finished  # type: ignore[method-assign]  # noqa: SLF001
         return protocol
 
     client.uaclient._make_protocol = bounded  # type: ignore[method-assign]  # noqa: SLF001
+    return ear
 
 
 async def _abort(client: Client) -> None:

@@ -10,7 +10,6 @@ more is made anew.
 import asyncio
 import contextlib
 import socket
-import ssl
 import struct
 from enum import IntEnum
 from typing import Any, cast
@@ -19,6 +18,7 @@ from cellctl.driver import TAP, DriverError, tapped
 from cellctl_drivers.wire.endpoint import Endpoint, Tcp, Tls, Tty
 from cellctl_drivers.wire.tls import check, context
 from cellctl_drivers.wire.tty import open_tty
+from cellctl_drivers.wire.unreachable import cause, why
 
 #: How long a connection may take to be made: one repeated SYN and some time.
 CONNECT_S = 2.0
@@ -245,7 +245,7 @@ class Line:
             if isinstance(error, TimeoutError):
                 raise DriverError(f"{self._endpoint} does not answer: is {device} switched on?") from error
             if isinstance(error, OSError):
-                raise DriverError(f"cannot reach {device} at {self._endpoint}: {_told(error)}") from error
+                raise DriverError(f"cannot reach {device} at {self._endpoint}: {why(error)}") from cause(error)
             raise
         finally:
             TAP.reset(before)
@@ -329,15 +329,6 @@ class _End(asyncio.Transport):
 def _check(place: Place) -> None:
     if place.lost.done():
         raise DriverError(place.lost.result())
-
-
-def _told(error: OSError) -> str:
-    """What went wrong, without the place in OpenSSL where it was noticed."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"it is not trusted ({error.verify_message})"
-    if isinstance(error, ssl.SSLError):
-        return f"no encrypted connection ({(error.reason or 'refused').replace('_', ' ').lower()})"
-    return error.strerror or str(error)
 
 
 def _urgency(place: Place) -> Urgency:
