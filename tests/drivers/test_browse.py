@@ -121,6 +121,15 @@ async def test_a_device_that_says_nothing_is_left_alone_soon(line: ModbusRtuRig)
     assert len(line.device.seen) <= 13
 
 
+async def test_a_device_that_says_nothing_is_asked_once_of_each_table(line: ModbusRtuRig) -> None:
+    line.device.fault.silent = True
+    with pytest.raises(DriverError, match=r"9 its unit number\? Another is asked with '\?unit=NUMBER'.*--range"):
+        await browsed(replace(line.described(), settings={"timeout": "30 ms"}))
+    assert [(request[1], request[2:6]) for request in line.device.seen] == [
+        (function, b"\0\0\0\1") for function in (3, 4, 1, 2)
+    ]
+
+
 async def test_a_device_that_says_nothing_of_what_is_missing_is_found_all_the_same() -> None:
     device = RtuDevice({at: at for at in range(3, 13)})
     pty = Pty(device)

@@ -75,6 +75,10 @@ class Search:
     async def run(self, spans: Sequence[Span]) -> None:
         """Tell what answers; DriverError if nothing ever does."""
         closed: dict[Table, str] = {}
+        if not self._browse.ranges and not await self._is_there(spans):
+            raise self._unheard(
+                "; one that is silent about what it does not have is found with --range holding:100-120"
+            )
         for span in spans:
             if span.table in closed:
                 continue
@@ -89,12 +93,29 @@ class Search:
                 self._browse.cut(f"after {self._found} registers and bits; --max, or --range, shows the others")
                 break
         if not self._answers:
-            name, unit = self._profile.id, self._profile.unit
-            raise DriverError(f"{name} answers nothing: is it switched on, and is {unit} its unit number?")
+            raise self._unheard()
         for table, reason in closed.items():
             self._browse.cut(f"{table.name.lower()}: {reason}")
         if not self._browse.ranges:
             self._browse.cut(f"only {_USUAL[0]}..{_USUAL[-1]} of each table: --range holding:0-9999 looks further")
+
+    async def _is_there(self, spans: Sequence[Span]) -> bool:
+        """Whether any table answers to a first question, or refuses it."""
+        for table in dict.fromkeys(span.table for span in spans):
+            first = next(span.places for span in spans if span.table is table)
+            try:
+                await self._ask(table, first[:1])
+                return True
+            except RefusalError:
+                return True
+            except (SilenceError, OrderError) as silence:
+                self._browse.progress(f"{Span(table, first[:1])}: {silence}")
+        return False
+
+    def _unheard(self, else_: str = "") -> DriverError:
+        name, unit = self._profile.id, self._profile.unit
+        asked = f"is it switched on, and is {unit} its unit number? Another is asked with '?unit=NUMBER' in the address"
+        return DriverError(f"{name} answers nothing: {asked}{else_}")
 
     async def _look(self, span: Span) -> None:
         """Look through a span, block by block."""
