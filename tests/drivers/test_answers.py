@@ -264,3 +264,32 @@ async def test_an_address_that_the_device_does_not_have_makes_its_signals_bad_an
         await link.value("locked", 1)
         assert link.last["locked"].good
         assert not running.task.done()
+
+
+async def _unheard(at: str) -> str:
+    """Why a visit ends to a device that says nothing."""
+    device = Device("dev", "modbus", at, MODBUS_POINTS, {}, {"timeout": "60 ms"})
+    async with Running(ModbusDriver(device), RecordingLink("dev")) as running:
+        return str(await running.ended(15))
+
+
+async def test_who_has_never_answered_on_a_line_may_have_another_number() -> None:
+    end = RtuDevice({})
+    end.fault.silent = True
+    pty = Pty(end)
+    told = await _unheard(f"modbus+rtu:{pty.path}?baud=115200&unit=7")
+    pty.close()
+    assert told.endswith("it has never answered: is 7 its unit number?")
+
+
+async def test_who_has_never_answered_in_a_network_may_have_another_number() -> None:
+    async def ignore(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while await reader.read(256):
+                pass
+        writer.close()
+
+    async with await asyncio.start_server(ignore, "127.0.0.1", 0) as server:
+        told = await _unheard(f"modbus://127.0.0.1:{server.sockets[0].getsockname()[1]}?unit=7")
+        await asyncio.sleep(0.05)
+    assert told == "no answer from dev within 60 ms; it has never answered: is 7 its unit number?"

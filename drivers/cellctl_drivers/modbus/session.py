@@ -36,6 +36,15 @@ class Session(Conversation):
     async def run(self) -> None:
         """Identify the device, then read and perform orders until the connection is lost (DriverError)."""
         try:
+            await self._run()
+        except DriverError as error:
+            if self._exchange.heard or not isinstance(error.__cause__, SilenceError):
+                raise
+            unit = self._profile.unit
+            raise DriverError(f"{error}; it has never answered: is {unit} its unit number?") from error.__cause__
+
+    async def _run(self) -> None:
+        try:
             identity = await self._begin()
         except SilenceError as silence:
             raise DriverError(str(silence)) from silence
