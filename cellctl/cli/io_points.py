@@ -22,6 +22,7 @@ from cellctl.cli.terminal import (
     document,
     number,
     say,
+    sentence,
     table,
     visible,
 )
@@ -294,11 +295,7 @@ def visited(found: "Found", work: "Callable[[Visit], Coroutine[Any, Any, Any]]")
     try:
         return asyncio.run(main())
     except DriverError as error:
-        told = str(error).rstrip(".")
-        # What is to be typed is copied, and a full stop with it.
-        raise Failure(
-            told + ("" if "type: cellctl " in told else "."), UNREACHABLE, str(error.__cause__ or "")
-        ) from error
+        raise Failure(sentence(str(error)), UNREACHABLE, str(error.__cause__ or "")) from error
 
 
 def _told(name: str, answer: "Answer | None") -> int:
