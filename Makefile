@@ -33,7 +33,7 @@ lint: $(VENV)/test.stamp  ## format, style, types, and who may import whom
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 
-bench: $(VENV)/bench.stamp peers  ## measure against floors and peers; about twelve minutes
+bench: $(VENV)/bench.stamp peers  ## measure against floors and peers; about eight minutes
 	@$(BIN)/python -m benchmarks
 
 soak: $(VENV)/run.stamp  ## FAULTS=10000 on links, some minutes; then random worlds, SEEDS=1..5000: hours

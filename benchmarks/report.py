@@ -34,7 +34,7 @@ Measured on {machine}.
 $ make bench
 ```
 
-It takes about twelve minutes, installs the peers into an environment of their own under `.venv`, speaks to 127.0.0.1
+It takes about eight minutes, installs the peers into an environment of their own under `.venv`, speaks to 127.0.0.1
 only, prints this table and writes `benchmarks/results/latest.json` and this page. `python -m benchmarks P7 P8` measures
 those goals alone and writes nothing.
 """
