@@ -58,6 +58,7 @@ class Profile:
         self.busy_s = settings.duration("busy", "0 ms") / 1e9
         self.write_single = settings.choice("write_single", "yes", ("yes", "no")) == "yes"
         self.targets = parse_targets(device.points, self.orders, self.limits.max_registers)
+        self._leaders = {target.after for target in self.targets.values()}
         self.identify = self._identify(device.identify)
         self.watchdog = self._watchdog(device.watchdog)
         self.commands = {name: self._command(command) for name, command in device.commands.items()}
@@ -66,6 +67,8 @@ class Profile:
 
     def blocks(self, after: str = "") -> list[Block]:
         """The read requests that cover all points, or those that are read after the point of this name."""
+        if after not in self._leaders:
+            return []
         items = [
             Item(name, target.read, target.reading.point.every_ns if not after else 0, target.alone)
             for name, target in self.targets.items()
