@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.scan_client import SETTLING_S
+from benchmarks.scan_client import SETTLING_S, IdleLink
 
 #: Of P2: as many signals, so far apart.
 SIGNALS, APART = 200, 5
@@ -113,10 +113,8 @@ def _rows(count: int, apart: int, **options: object) -> dict[str, dict[str, obje
     return {f"r{n}": {"read": f"holding {n * apart} uint16", **options} for n in range(count)}
 
 
-class Link:
-    """What our driver is given: it counts the answers, which never change."""
-
-    now = staticmethod(time.monotonic_ns)
+class Link(IdleLink):
+    """It counts the answers, which never change."""
 
     def begin(self) -> None:
         """From now on it counts."""
@@ -131,9 +129,6 @@ class Link:
 
     _times: list[float] = []  # noqa: RUF012 - before it counts
 
-    def up(self, identity: str = "") -> None:
-        """Nobody asks."""
-
     def put(self, samples: Iterable[Any]) -> None:
         """Once a second all values are told again."""
         if all(sample.good for sample in samples):
@@ -142,19 +137,6 @@ class Link:
     def alive(self, signals: Iterable[str] | None = None) -> None:
         """An answer."""
         self._times.append(time.perf_counter())
-
-    async def order(self) -> Any:
-        """There is none."""
-        await asyncio.Event().wait()
-
-    def done(
-        self, order: object, outcome: object, result: Mapping[str, object] | None = None, reason: str = ""
-    ) -> None:
-        """There is none."""
-
-    def common(self, key: object, make: Any) -> Any:
-        """Nothing is shared here."""
-        return make()
 
 
 CLIENTS = {

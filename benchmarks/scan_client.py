@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -34,7 +34,7 @@ def ours(port: int, seconds: float) -> float:
     async def scan() -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLING_S + seconds):
-                await driver.run(_Link())
+                await driver.run(IdleLink())
 
     process.prioritise()
     with asyncio.Runner(loop_factory=process.new_loop) as runner:
@@ -70,7 +70,7 @@ async def _measured(work: Coroutine[Any, Any, None]) -> float:
     return time.process_time() - start
 
 
-class _Link:
+class IdleLink:
     """What our driver is given: it takes samples and never has an order."""
 
     now = staticmethod(time.monotonic_ns)
@@ -93,6 +93,10 @@ class _Link:
         self, order: object, outcome: object, result: Mapping[str, object] | None = None, reason: str = ""
     ) -> None:
         """There is none."""
+
+    def common(self, key: object, make: Callable[[], Any]) -> Any:
+        """Nothing is shared here."""
+        return make()
 
 
 if __name__ == "__main__":

@@ -43,20 +43,6 @@ class Odd:
         """Nothing is ever connected."""
 
 
-@pytest.fixture(scope="module")
-def places() -> Iterator[Mapping[str, str]]:
-    """Where the simulated devices of the bundled cell are."""
-    argv = [sys.executable, "-m", "cellctl.cli", "sim", "battery-module", "--ports", "--json"]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
-        try:
-            yield {device["id"]: device["at"] for device in told["devices"]}
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(START_S)
-
-
 def test_a_server_is_shown_and_its_draft_works_at_once(places: Mapping[str, str], tmp_path: Path) -> None:
     shown = run("browse", "--at", places["plc"])
     assert shown.code == 0, shown.err

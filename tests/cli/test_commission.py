@@ -1,12 +1,8 @@
 """The guide to commissioning, followed word by word at a desk: each command says what the page shows."""
 
-import json
 import re
 import shlex
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -20,19 +16,11 @@ ENDLESS = ("cellctl run press-1",)
 
 
 @pytest.fixture(scope="module")
-def box() -> Iterator[Mapping[str, str]]:
+def box(places: Mapping[str, str]) -> Mapping[str, str]:
     """The box of devices: what the page calls each port, and what it is here."""
-    argv = [sys.executable, "-m", "cellctl.cli", "sim", "battery-module", "--ports", "--json"]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
-        shown = re.findall(r"^(\w+) +\w+ +\S+?:(\d+)", GUIDE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-        here = {device["id"]: re.findall(r":(\d+)", device["at"]) for device in told["devices"]}
-        try:
-            yield {port: here[name][0] for name, port in shown if name in here}
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(60)
+    shown = re.findall(r"^(\w+) +\w+ +\S+?:(\d+)", GUIDE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    here = {name: re.findall(r":(\d+)", at) for name, at in places.items()}
+    return {port: here[name][0] for name, port in shown if name in here}
 
 
 def steps() -> list[tuple[str, list[str]]]:

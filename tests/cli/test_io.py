@@ -5,10 +5,7 @@ import hashlib
 import json
 import re
 import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -20,20 +17,6 @@ from tests.cli.terminal import run
 CELL = Path(__file__).parents[2] / "recipes" / "battery-module"
 LASER = str(CELL / "profiles" / "lx2-laser.yaml")
 START_S = 60
-
-
-@pytest.fixture(scope="module")
-def places() -> Iterator[Mapping[str, str]]:
-    """Where the simulated devices of the bundled cell are."""
-    argv = [sys.executable, "-m", "cellctl.cli", "sim", "battery-module", "--ports", "--json"]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
-        try:
-            yield {device["id"]: device["at"] for device in told["devices"]}
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(START_S)
 
 
 @pytest.fixture
