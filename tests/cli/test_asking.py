@@ -15,7 +15,7 @@ import pytest
 
 from cellctl.cli.terminal import INTERRUPTED
 from tests.cli.terminal import run
-from tests.cli.test_io import LASER, places, rows  # noqa: F401 - fixtures
+from tests.cli.test_io import LASER, rows
 
 #: A command that waits for somebody to press Enter takes for ever.
 END_S = 3
@@ -69,7 +69,7 @@ def ended(process: "subprocess.Popen[bytes]", interrupt: Callable[[], object]) -
 @pytest.mark.parametrize(("words", "typed", "question"), COMMANDS, ids=[words[0] for words, _, _ in COMMANDS])
 @pytest.mark.parametrize("on_terminal", [True, False], ids=["terminal", "pipe"])
 def test_ctrl_c_at_a_question_ends_it_at_once(
-    places: Mapping[str, str],  # noqa: F811
+    places: Mapping[str, str],
     tmp_path: Path,
     words: tuple[str, ...],
     typed: list[tuple[bytes, bytes]],

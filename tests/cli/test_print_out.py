@@ -3,6 +3,7 @@
 import hashlib
 import re
 import zlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from cellctl.commission.pdf import HEIGHT, WIDTH, Pdf, width, wrapped
 from cellctl.commission.print_out import write_pdf
 from cellctl.commission.report import Point, Report
 from tests.cli.terminal import run
-from tests.cli.test_io import CELL, LASER, cell, places  # noqa: F401 - fixtures
+from tests.cli.test_io import CELL, LASER, cell  # noqa: F401 - fixtures
 
 _TEXT = re.compile(rb"BT /F[12] ([\d.]+) Tf 1 0 0 1 ([\d.]+) ([\d.]+) Tm <([0-9a-f]*)> Tj ET")
 
@@ -54,7 +55,7 @@ def words(path: Path) -> str:
 
 
 def test_a_report_is_printed_beside_the_record_and_again_when_it_goes_on(
-    places: dict[str, str],  # noqa: F811
+    places: Mapping[str, str],
     tmp_path: Path,
 ) -> None:
     printed = tmp_path / "laser.pdf"
@@ -215,7 +216,7 @@ def test_signs_that_the_print_does_not_have_are_replaced_and_that_is_said(tmp_pa
 
 
 def test_a_report_that_cannot_be_printed_is_told_and_the_record_stays(
-    places: dict[str, str],  # noqa: F811
+    places: Mapping[str, str],
     tmp_path: Path,
 ) -> None:
     (tmp_path / "laser.pdf").mkdir()
