@@ -11,6 +11,7 @@ from benchmarks.rounds import Row, figures
 from cellctl.core.cell import Cell
 from cellctl.core.condition_text import parse
 from cellctl.core.equipment import AlarmSpec, Equipment, Station
+from cellctl.core.memory import Memory
 from cellctl.core.messages import (
     AddJob,
     Alive,
@@ -109,7 +110,9 @@ def _with_alarms(count: int, conditions: int) -> tuple[Cell, list[str], int]:
         )
         for n in range(conditions)
     )
-    cell = Cell(Equipment("bench", "Bench", signals, alarms=alarms, devices={f"d{n}": "" for n in range(count // 100)}))
+    cell = Cell(
+        Memory(Equipment("bench", "Bench", signals, alarms=alarms, devices={f"d{n}": "" for n in range(count // 100)}))
+    )
     every = [Sample(name, 0.5, time_ns=SECOND_NS, received_ns=SECOND_NS) for name in names]
     cell.step(SECOND_NS, [Samples(tuple(every))])
     return cell, names, SECOND_NS
@@ -163,7 +166,7 @@ def _in_execute() -> tuple[Cell, int, list[Effect]]:
         recipes={"r": MasterRecipe("r", "1", procedure=Sequence((PhaseStep("move", "move"),)))},
         devices={"axis": "The axis"},
     )
-    cell, now, effects = Cell(equipment), SECOND_NS, list[Effect]()
+    cell, now, effects = Cell(Memory(equipment)), SECOND_NS, list[Effect]()
     cell.step(now, [LinkChanged("axis", LinkState.CONNECTED)])
     for action in (StartChangeover("r"), AddJob("j", "r", 1), Operate(Command.RESET), Operate(Command.START)):
         now += 1_000_000

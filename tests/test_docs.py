@@ -19,8 +19,10 @@ from types import ModuleType
 import pytest
 from ruamel.yaml import YAML
 
+from cellctl.core.outbox import SNAPSHOT
 from cellctl.model import check
-from cellctl.runtime.control import CLOCK, END, START
+from cellctl.runtime.beginning import END, START
+from cellctl.runtime.control import CLOCK
 
 ROOT = Path(__file__).parent.parent
 CELLCTL = [sys.executable, "-m", "cellctl.cli"]
@@ -92,7 +94,7 @@ def test_examples_can_be_read(page: Path) -> None:
 def test_the_kinds_of_entries_in_the_journal_are_those_of_the_code() -> None:
     files = [*ROOT.glob("cellctl/core/*.py"), *ROOT.glob("cellctl/runtime/*.py")]
     code = "".join(file.read_text(encoding="utf-8") for file in files)
-    written = set(re.findall(r"\bnote\(\s*\"([a-z.]+)\"", code)) | {START, END, CLOCK}
+    written = set(re.findall(r"\bnote\(\s*\"([a-z.]+)\"", code)) | {START, END, CLOCK, SNAPSHOT}
     page = (ROOT / "docs" / "reference" / "journal.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `([a-z.]+)` \|", page, flags=re.MULTILINE)) == written
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -57,8 +57,10 @@ SIM_END_S = 5
 @click.command()
 @click.argument("cell", default=".")
 @click.option("--sim", metavar="all|DEV,..", help="Simulate all devices, or these.")
+@click.option("--sim-at", type=click.File(), metavar="FILE", help="Simulated devices that run: what 'sim --json' said.")
 @click.option("--speed", type=SPEED, default=1.0, show_default=True, help="How fast simulated time goes.")
 @click.option("--state", type=click.Path(path_type=Path), help="The state folder  [default: .cellctl beside the cell]")
+@click.option("--discard", is_flag=True, help="The parts in process were taken out by hand: count them as scrap.")
 @click.option(
     "--record", type=DeviceFile(), multiple=True, metavar="DEV=FILE", help="Record the raw traffic of a device."
 )
@@ -68,16 +70,18 @@ SIM_END_S = 5
 @click.option(
     "--http", type=Listen(), default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT|off", help="Page and API."
 )
-def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str, record: Files, replay: Files) -> None:
+def run(cell: str, state: Path | None, http: str, record: Files, replay: Files, **how: Any) -> None:
     """Run CELL (a folder, or the name of a bundled cell) until Ctrl-C.
 
     The log goes to stderr, or into the state folder if that is a terminal.
     """
+    sim, attached = how["sim"], _attached(how["sim_at"], how["sim"])
     from cellctl.model import checking
 
     outcome = checking(cell)  # before what this process needs itself: the child reads the files meanwhile
     from cellctl.records import STATE_FOLDER, RecordsError
     from cellctl.runtime import control
+    from cellctl.runtime.beginning import PARTS, RECIPE, MisfitError
     from cellctl.runtime.folder import StateError
     from cellctl.runtime.journal import JournalError
 
@@ -86,31 +90,37 @@ def run(cell: str, sim: str | None, speed: float, state: Path | None, http: str,
     if sim == "all":
         _none_is_real(model, dict(replay))
     simulated_ids = [id for id in _chosen(sim, model) if id not in dict(replay)]
+    if attached is not None:
+        simulated_ids = _chosen(",".join(one["id"] for one in attached["devices"]), model)
     _free(state)
     children, url = _gateway(state, http)
     trial = None
     with ExitStack() as stack:
         devices = stack.enter_context(field(model, simulated_ids, record=record, replay=replay))
         model = _revealed(devices.model, state, [*simulated_ids, *dict(replay)])
-        if simulated_ids:
+        gone = [PARTS] if how["discard"] else []
+        told = attached
+        if simulated_ids and told is None:
+            say("Starting the simulated devices ...")
+            told = stack.enter_context(simulators(model.folder, simulated_ids, how["speed"]))
+            gone = [PARTS, RECIPE]  # they begin anew: nothing is in them
+        if told is not None:
             from cellctl.testing.trial import Trial
 
-            say("Starting the simulated devices ...")
-            told = stack.enter_context(simulators(model.folder, simulated_ids, speed))
             model = model.simulated({one["id"]: one["at"] for one in told["devices"]})
             trial = Trial(Path(told["control"]), [id for id, one in model.devices.items() if not one.simulated])
         name = f"{model.equipment.name} ({model.equipment.id})"
         log = stack.enter_context(_log(state)) if sys.stderr.isatty() else sys.stderr
 
         def ready() -> None:  # the state folder is ours now
-            if simulated_ids:
+            if told is not None:
                 stack.enter_context(_known(told, state))
             click.echo(f"{name} runs{f' on {url}' if url else ''}")
 
         try:
-            how = control.Run(state, children, trial, devices.beside, devices.drivers)
-            control.run(model, how, ready=ready, log=log)
-        except (StateError, JournalError, RecordsError) as error:
+            run = control.Run(state, children, trial, devices.beside, devices.drivers, gone)
+            control.run(model, run, ready=ready, log=log)
+        except (StateError, JournalError, RecordsError, MisfitError) as error:
             raise Failure(str(error)) from error
 
 
@@ -281,6 +291,20 @@ def _chosen(names: str | None, model: "CellModel") -> list[str]:
         if name not in model.models:
             raise click.UsageError(unknown("simulated device", name, model.models))
     return chosen
+
+
+def _attached(file: IO[str] | None, sim: str | None) -> dict[str, Any] | None:
+    """What simulated devices that run by themselves have told of them."""
+    if file is None:
+        return None
+    if sim is not None:
+        raise click.UsageError("Either --sim or --sim-at: the devices are started, or run already.")
+    try:
+        told: dict[str, Any] = json.loads(file.readline())
+        devices = [{**one, "id": str(one["id"]), "at": str(one["at"])} for one in told["devices"]]
+        return {**told, "devices": devices, "control": str(told["control"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise Failure(f"{file.name} is not what 'cellctl sim --json' says: {error!r}.", INVALID) from error
 
 
 def _free(state: Path) -> None:

@@ -5,15 +5,15 @@ the same effects, so an incident replays exactly, and a running job is data. `wa
 something; `view.py` tells what people and other systems are shown.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Set
 from typing import Protocol, assert_never
 
 from cellctl.core.alarm import Alarms
 from cellctl.core.changeover import Changeover
-from cellctl.core.equipment import Equipment
 from cellctl.core.fault import Cause, not_connected
 from cellctl.core.interlock import PRODUCING, Interlocks
+from cellctl.core.memory import Memory, Walk
+from cellctl.core.memory_plain import plain
 from cellctl.core.messages import (
     AddJob,
     Alive,
@@ -36,7 +36,7 @@ from cellctl.core.messages import (
     Tick,
 )
 from cellctl.core.operation import Operation
-from cellctl.core.outbox import Outbox
+from cellctl.core.outbox import SNAPSHOT, Outbox
 from cellctl.core.packml import Command, State
 from cellctl.core.production import Production
 from cellctl.core.routine import Routine
@@ -48,13 +48,15 @@ S = State
 
 #: How often old samples are looked for at most: a silent loss is noticed this much after a sample is stale.
 SWEEP_NS = 250_000_000
-#: So many answers are kept to be given again to a repeated request.
-ANSWERS_KEPT = 1_000
+#: After so many entries the whole memory is written down, so that a start has no more than these to fold.
+SNAPSHOT_EVERY = 5_000
 #: A cell that changes its state more often than this in one turn runs in a circle: the rest waits for the next turn.
 STATES_PER_TURN = 20
 
 #: Only here may a changeover begin: nothing moves, and nothing is in process.
 _CHANGEOVER_IN = frozenset({S.STOPPED, S.IDLE, S.COMPLETED})
+#: Here a changeover that stands may wait until the cell is back.
+_WAY_BACK = frozenset({S.STOPPING, S.ABORTING, S.ABORTED, S.CLEARING})
 #: Commands that need every device that the stations use.
 _NEED_DEVICES = frozenset({Command.RESET, Command.START, Command.UNHOLD})
 
@@ -67,15 +69,16 @@ class _Timed(Protocol):
 class Cell:
     """One cell. Only `step` changes it. `missing` tells the devices that the stations use and that are not there."""
 
-    def __init__(self, equipment: Equipment, *, state: State = State.STOPPED, token: int = 0) -> None:
-        self.equipment = equipment
+    def __init__(self, memory: Memory, *, state: State = State.STOPPED) -> None:
+        self.equipment = equipment = memory.equipment
+        self.memory = memory
         self.image = Image(equipment.signals.values())
-        self.outbox = Outbox(token)
+        self.outbox = Outbox(memory)
         self.safe_side = SafeSide(self.outbox)
-        site = Site(equipment, self.image, self.outbox)
+        site = Site(equipment, self.image, memory, self.outbox)
         self.production = Production(site)
         self.operation = Operation(site, self.production, state)
-        self.changeover: Changeover | None = None
+        self.changeover = _taken_up(site, memory.walk)
         self.links: dict[str, LinkChanged] = {}
         self.site = site
         self.interlocks = Interlocks(self.image, equipment.interlocks)
@@ -84,7 +87,6 @@ class Cell:
         self._know_devices()
         self._awaited: set[str] | None = None
         self._changed: set[str] = set()
-        self._answers: OrderedDict[str, Receipt | Refused] = OrderedDict()
 
     def refit(self) -> None:
         """Take over the signals, interlocks, alarms and devices of an equipment that is another one than before."""
@@ -117,6 +119,8 @@ class Cell:
                 break
         self.safe_side.work(self.links)
         self._change_over()
+        if self.outbox.noted >= SNAPSHOT_EVERY:
+            self.outbox.note(SNAPSHOT, memory=plain(self.memory))
         self._awaited = None
         return self.outbox.take()
 
@@ -163,7 +167,7 @@ class Cell:
     @property
     def at_rest(self) -> bool:
         """Whether no phase is running and no changeover is in work: then the cell is plain data, and can be copied."""
-        late = any(part.late for part in self.production.parts)
+        late = any(part.late for part in self.memory.parts)
         return not (late or self.production.runs or self.operation.routine or self.changing_over)
 
     @property
@@ -251,16 +255,14 @@ class Cell:
 
     def _change_over(self) -> None:
         changeover = self.changeover
-        if changeover is None or self.production.loaded is not None:
+        if changeover is None or self.memory.loaded is not None:
             return
-        if self.state not in _CHANGEOVER_IN:
+        if self.state not in _CHANGEOVER_IN and not (changeover.failed and self.state in _WAY_BACK):
             self._cancel_changeover(changeover, "the cell left the state for it")
             return
         changeover.advance()
         if changeover.done:
-            recipe = changeover.recipe
-            self.production.load(recipe)
-            self.outbox.note("recipe", recipe=recipe.id, version=recipe.version, hash=recipe.hash)
+            self.production.load(changeover.recipe)
 
     def _cancel_changeover(self, changeover: Changeover, reason: str) -> None:
         changeover.close()
@@ -271,21 +273,17 @@ class Cell:
 
     def _answer_once(self, request: Request) -> Receipt | Refused:
         """The answer to a request; a repeated one gets what it got before."""
-        if request.id in self._answers:
-            return self._answers[request.id]
+        if request.id in self.memory.answers:
+            return self.memory.answers[request.id]
         reason = self._perform(request)
         kind = type(request.action).__name__
+        asked = {"id": request.id, "action": kind, "by": request.by, "via": request.via}
         if reason is None:
-            answer: Receipt | Refused = Receipt(request.id, f"{self.state.title}")
-            self.outbox.note("request", id=request.id, action=kind, by=request.by, via=request.via)
+            self.outbox.note("request", **asked, state=self.state.title)
         else:
             possible = self.possible() if isinstance(request.action, Operate) else ()
-            answer = Refused(request.id, reason, possible)
-            self.outbox.note("refused", id=request.id, action=kind, by=request.by, via=request.via, reason=reason)
-        self._answers[request.id] = answer
-        if len(self._answers) > ANSWERS_KEPT:
-            self._answers.popitem(last=False)
-        return answer
+            self.outbox.note("refused", **asked, reason=reason, possible=list(possible))
+        return self.memory.answers[request.id]
 
     def _perform(self, request: Request) -> str | None:
         """Do what is asked; None, or why not."""
@@ -302,6 +300,8 @@ class Cell:
                 return self._start_changeover(recipe)
             case ConfirmStep():
                 changeover = self.changing_over
+                if changeover is not None and self.state in _WAY_BACK:
+                    return f"the changeover cannot go on in state {self.state.title}"
                 return changeover.confirm(request.action) if changeover else "no changeover is in work"
             case CancelChangeover():
                 if (changeover := self.changing_over) is None:
@@ -341,11 +341,18 @@ class Cell:
         if self.state not in _CHANGEOVER_IN:
             allowed = ", ".join(state.title for state in sorted(_CHANGEOVER_IN))
             return f"a changeover is not possible in state {self.state.title}; it is in {allowed}"
-        if self.production.parts:
-            return f"part {self.production.parts[0].serial} is still in process: Reset, Start, Complete finishes it"
+        if self.memory.parts:
+            return f"part {self.memory.parts[0].serial} is still in process: Reset, Start, Complete finishes it"
         if changeover := self.changing_over:
             return f"the changeover to {changeover.recipe.id} is in work"
-        self.production.load(None)
         self.outbox.note("changeover", recipe=recipe.id, version=recipe.version)
         self.changeover = Changeover(self.site, recipe)
         return None
+
+
+def _taken_up(site: Site, walk: Walk | None) -> Changeover | None:
+    """The changeover that was in work when control ended; it goes on when a person says so."""
+    recipe = None if walk is None else site.equipment.recipes.get(walk.recipe)
+    if walk is None or recipe is None:
+        return None
+    return Changeover(site, recipe, walk.index, "control was started again at this step; confirm it to go on")

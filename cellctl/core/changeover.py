@@ -31,19 +31,21 @@ class Downloaded:
 
 
 class Changeover:
-    """The walk through the steps of one recipe's changeover. `index` is the step in work; `failed` why it stands."""
+    """The walk through the steps of one recipe's changeover. `index` is the step in work; `failed` why it stands: then
+    it goes on when the step is confirmed, with that step from its beginning."""
 
-    def __init__(self, site: Site, recipe: MasterRecipe) -> None:
+    def __init__(self, site: Site, recipe: MasterRecipe, index: int = 0, failed: str = "") -> None:
         self.recipe = recipe
-        self.index = 0
-        self.failed = ""
+        self.index = index
+        self.failed = failed
         self.downloads: list[Downloaded] = []
         self._site = site
         self.steps = recipe.changeover or (Download(),)
         self._routine: Routine | None = None
         self._orders: dict[int, Downloaded] = {}
         self._watch: Watch | None = None
-        self._enter()
+        if not failed:
+            self._enter()
 
     @property
     def done(self) -> bool:

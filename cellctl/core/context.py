@@ -193,7 +193,6 @@ class PhaseContext:
             outer, self._scope = self._scope, f"{key}/"
             try:
                 yield item
-                self._around.progress.finish(key)
                 self._around.note("item", {"item": key})
             finally:
                 self._scope = outer
@@ -203,7 +202,6 @@ class PhaseContext:
         kept = self._around.progress.kept
         key = f"{self._scope}{name}"
         if key not in kept:
-            kept[key] = value
             self._around.note("kept", {"name": key, "value": value})
         return kept[key]
 
@@ -211,7 +209,6 @@ class PhaseContext:
         """Write a value into the history of the part. An interrupted phase that comes by again writes what is new."""
         key, records = self._key(name), self._around.progress.records
         if key not in records or records[key] != value:
-            records[key] = value
             self._around.note("record", {"key": key, "name": name, "value": value, "unit": unit, "labels": labels})
 
     def progress(self, text: str) -> None:

@@ -25,7 +25,7 @@ from cellctl.core.messages import CommandClass, Done, Outcome
 from cellctl.core.outbox import Outbox
 from cellctl.core.parameter import Parameter
 from cellctl.core.phase import PhaseDefinition, PhaseFault
-from cellctl.core.progress import Pulse
+from cellctl.core.progress import doubt_of
 from cellctl.core.signal import Signal, Value
 from cellctl.core.units import duration_text
 from cellctl.core.wait import ForAnswer, ForCondition, ForOrder, ForTime, Wait
@@ -254,11 +254,10 @@ class PhaseRun:
             watch = Watch(_filled(wish.spec.probe, wish, pulse.token), since_ns=now)
             self.wait = ForCondition(wish, watch, now + PROBE_TIMEOUT_NS, pulse.token, {}, probing=True)
         else:
-            self.wait = ForAnswer(wish, f"{wish.key}?")
+            self.wait = ForAnswer(wish, doubt_of(wish.key))
 
     def _send(self, wish: Invoke, token: int) -> None:
         if wish.spec.command_class in _ONCE:
-            self._progress.pulses[wish.key] = Pulse(token)
             self._around.note("intent", {"key": wish.key, "command": wish.spec.id, "token": token})
         order = self._outbox.call(wish.spec, wish.arguments, wish.timeout_ns, token=token)
         self.wait = ForOrder(wish, order, token, self._outbox.now + wish.timeout_ns + ANSWER_GRACE_NS)
@@ -266,7 +265,6 @@ class PhaseRun:
     def _settle(self, wish: Invoke, token: int, done: Done) -> None:
         """What the answer says about a pulse: not executed, executed, or still unknown."""
         if done.outcome in (Outcome.REFUSED, Outcome.NOT_SENT):
-            self._progress.pulses.pop(wish.key, None)
             self._around.note("intent.void", {"key": wish.key, "token": token, "reason": done.reason})
         elif done.outcome is Outcome.CONFIRMED and wish.spec.until is None:
             self._finish(wish, token, done.result)
@@ -297,13 +295,12 @@ class PhaseRun:
         self._resume(result_of(values))
 
     def _finish(self, wish: Invoke, token: int, values: Mapping[str, Value]) -> None:
-        self._progress.pulses[wish.key] = Pulse(token, dict(values))
         self._around.note("done", {"key": wish.key, "command": wish.spec.id, "token": token, "result": dict(values)})
 
     def _decided(self, wish: RaiseFault | AskPerson | Invoke, key: str) -> None:
         if not isinstance(wish, Invoke):
             self._resume(self._progress.answers[key])
-        elif self._progress.answers.pop(key) == "redo":  # holds for this once: the new execution may come in doubt too
+        elif self._progress.answers[key] == "redo":
             self._send(wish, self._outbox.token())
         else:
             read = {name: self._image.read(signal).value for name, signal in wish.spec.result.items()}

@@ -33,7 +33,8 @@ class Operation:
     """PackML with the work of each state. `causes` tells, first one first, why the cell is not in Execute."""
 
     def __init__(self, site: Site, production: Production, state: State) -> None:
-        self.packml = PackML(state, site.equipment.modes)
+        modes, mode = site.equipment.modes, site.memory.mode
+        self.packml = PackML(state, modes, mode if mode in modes else Mode.PRODUCTION)
         self.state = state
         self.causes: list[Cause] = []
         self.since_ns = 0
@@ -71,8 +72,6 @@ class Operation:
         self._site.outbox.note(
             "command", command=command.title, by=by, cause="" if cause is None else cause.id, state=before.title
         )
-        if command is Command.START:
-            self._production.ended_jobs = 0
         self._entered()
         passed = COMMANDS[command][1]
         if passed is not self.state and passed in _MADE_SAFE:  # the mode has no such state: safe all the same
@@ -109,7 +108,7 @@ class Operation:
                 ready = self._production.idle and self._outputs_safe()
             case S.COMPLETING:
                 self._production.walk(begin=False)
-                ready = not self._production.parts
+                ready = not self._production.memory.parts
             case S.STOPPING | S.ABORTING:
                 ready = self._outputs_safe()
             case _:

@@ -5,7 +5,7 @@ The rule kept here: the order of effects is the order of decisions, and every or
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from cellctl.core.equipment import CommandSpec
 from cellctl.core.messages import Call, CommandClass, Effect, Entry, Order, Receipt, Refused, Reply, Write
@@ -17,16 +17,31 @@ TOKENS = 65_535
 TOKENS_RESERVED = 256
 
 
-class Outbox:
-    """Collects the effects of a turn; `now` is the turn's time."""
+#: The kind of the entry that holds a whole memory: the fold of a journal may begin with it.
+SNAPSHOT = "snapshot"
 
-    def __init__(self, token: int = 0) -> None:
+
+class Remembering(Protocol):
+    """What remembers the decisions: `token` and all before it may have been used."""
+
+    token: int
+
+    def apply(self, kind: str, data: Mapping[str, Any], time_ns: int) -> None:
+        """Take an entry of the journal."""
+
+
+class Outbox:
+    """Collects the effects of a turn, and has each entry remembered; `now` is the turn's time."""
+
+    def __init__(self, memory: Remembering) -> None:
         self.now = 0
         self.stops: dict[int, Order] = {}  # in the stop lane, not answered yet
         self.ordered: dict[str, int] = {}  # the last order to each device that was not in the stop lane
         self._effects: list[Effect] = []
         self._order_id = 0
-        self._token = token % TOKENS
+        self.noted = 0  # since the last snapshot of the memory
+        self._memory = memory
+        self._token = memory.token % TOKENS
         self._reserved = 0
 
     @property
@@ -40,8 +55,10 @@ class Outbox:
         return effects
 
     def note(self, kind: str, **data: Any) -> None:
-        """Write a decision down."""
+        """Write a decision down, and remember it."""
         self._effects.append(Entry(kind, data))
+        self._memory.apply(kind, data, self.now)
+        self.noted = 0 if kind == SNAPSHOT else self.noted + 1
 
     def reply(self, answer: Receipt | Refused) -> None:
         """Answer a request."""

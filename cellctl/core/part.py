@@ -47,6 +47,10 @@ class Part:
         """Whether the whole procedure is done."""
         return not self.due
 
+    def enter(self, path: str) -> Progress:
+        """The step at `path` is begun, or entered again; what it remembers."""
+        return self.progress.setdefault(path, Progress())
+
     def finish(self, path: str) -> None:
         """The step at `path` is done, or left out."""
         self.finished.add(path)

@@ -8,6 +8,7 @@ from cellctl.core.packml import Command
 from cellctl.core.part import Part
 from cellctl.core.phase import PhaseFault
 from cellctl.core.procedure import PhaseStep
+from cellctl.core.progress import place_of
 from cellctl.core.signal import Value
 from cellctl.core.site import Site
 from cellctl.core.wait import ForAnswer
@@ -35,10 +36,9 @@ class Recovery:
             return False
         kind, data = (wish.kind, wish.data) if isinstance(wish, RaiseFault) else ("in_doubt", {})
         policy = parse_policy(step.on_fault.get(kind, "ask"))
-        retries, place = part.progress[path].retries, wait.key.rpartition("#")[0]
+        retries, place = part.progress[path].retries, place_of(wait.key)
         if isinstance(wish, RaiseFault) and retries[place] < policy.retries:
-            retries[place] += 1
-            self._choose(part, path, wait.key, "retry")
+            self._choose(part, path, wait.key, "retry", retries[place] + 1)
             return True
         choices = definition.recoveries(kind)
         if policy.then in choices:
@@ -52,13 +52,13 @@ class Recovery:
 
     def faulted(self, part: Part, path: str, step: PhaseStep, fault: PhaseFault) -> None:
         """A fault ended the phase: apply the step's policy. A phase that is not asked about is entered again."""
-        self._site.outbox.note("fault", part=part.serial, step=path, fault=fault.kind, text=fault.text)
         policy = parse_policy(step.on_fault.get(fault.kind, "hold"))
-        retries = part.progress[path].retries
-        if retries[fault.kind] < policy.retries:
-            retries[fault.kind] += 1
+        before = part.progress[path].retries[fault.kind]
+        retry = before + 1 if before < policy.retries else 0
+        about = {"part": part.serial, "step": path}
+        self._site.outbox.note("fault", **about, fault=fault.kind, text=fault.text, retry=retry)
+        if retry:
             return
-        del retries[fault.kind]
         identity = _id(part, path, "")
         definition = self._site.equipment.phases[step.phase]
         match policy.then:
@@ -67,7 +67,7 @@ class Recovery:
                 station = definition.station or ""
                 self._ask(part, path, Question(identity, fault.kind, fault.text, choices, part.serial, station))
             case "skip":
-                part.finish(path)
+                self._skip(part, path)
             case "scrap" if not definition.always:
                 self._scrap(part)
             case _:
@@ -78,7 +78,6 @@ class Recovery:
         if choice not in question.choices:
             return f"{choice!r} is not possible; choose {' or '.join(question.choices)}"
         path = next(path for path, asked in part.questions.items() if asked is question)
-        del part.questions[path]
         self._site.outbox.note("answer", part=part.serial, question=question.id, choice=choice)
         key = question.id.removeprefix(_id(part, path, ""))
         if key:
@@ -86,30 +85,47 @@ class Recovery:
         elif choice == "scrap":
             self._scrap(part)
         elif choice == "skip":
-            part.finish(path)
+            self._skip(part, path)
         return None
 
-    def _choose(self, part: Part, path: str, key: str, choice: str) -> None:
-        self._site.outbox.note("recovery", part=part.serial, step=path, key=key, choice=choice)
-        part.progress[path].answers[key] = choice
+    def _choose(self, part: Part, path: str, key: str, choice: str, retry: int | None = None) -> None:
+        """`retry`: how often the place was retried without asking, if that changes."""
+        if retry is None:
+            retry = part.progress[path].retries[place_of(key)]
+        self._site.outbox.note("recovery", part=part.serial, step=path, key=key, choice=choice, retry=retry)
         if choice == "scrap":
             self._scrap(part)
 
     def _scrap(self, part: Part) -> None:
         """Nothing more is made of the part; only what takes it out of the cell still runs for it."""
-        part.scrapped = True
-        part.questions.clear()
         self._site.outbox.note("part.scrap", part=part.serial)
 
+    def _skip(self, part: Part, path: str) -> None:
+        self._site.outbox.note("phase.skipped", part=part.serial, step=path)
+
     def _ask(self, part: Part, path: str, question: Question) -> None:
-        part.questions[path] = question
-        self._site.outbox.note("question", part=part.serial, question=question.id, text=question.text)
+        ask(self._site, part, path, question)
 
     def _demand(self, reaction: str, identity: str, text: str) -> None:
         """Ask a command of the cell, a hold at least; of several faults at once the most severe one counts."""
         command = DEMANDS.get(reaction, Command.HOLD)
         if self.demand is None or _SEVERITY.index(command) > _SEVERITY.index(self.demand[0]):
             self.demand = (command, Cause("fault", identity, text))
+
+
+def ask(site: Site, part: Part, path: str, question: Question) -> None:
+    """Put a question about the step `path` of a part, or about the part itself."""
+    site.outbox.note(
+        "question",
+        part=part.serial,
+        step=path,
+        question=question.id,
+        about=question.kind,
+        text=question.text,
+        choices=list(question.choices),
+        station=question.station,
+        data=dict(question.data),
+    )
 
 
 def _id(part: Part, path: str, key: str) -> str:

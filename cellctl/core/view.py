@@ -141,11 +141,10 @@ class View:
 
 def view_of(cell: Cell) -> View:
     """Take the snapshot."""
-    operation, production = cell.operation, cell.production
+    operation, production, memory = cell.operation, cell.production, cell.memory
     recipes = {one.id: RecipeView(one.id, one.version, one.product) for one in cell.equipment.recipes.values()}
     jobs = tuple(
-        JobView(job.id, job.recipe, job.quantity, job.started, job.done, job.good, job.reject)
-        for job in production.jobs
+        JobView(job.id, job.recipe, job.quantity, job.started, job.done, job.good, job.reject) for job in memory.jobs
     )
     legal = operation.packml.legal()
     refusals = {command: reason for command in legal if (reason := cell.refusal(command))}
@@ -159,18 +158,18 @@ def view_of(cell: Cell) -> View:
         mode=operation.packml.mode.title,
         mode_number=int(operation.packml.mode),
         simulated=bool(cell.links) and cell.links.keys() <= cell.equipment.simulated,
-        recipe=recipes.get(production.loaded or ""),
+        recipe=recipes.get(memory.loaded or ""),
         recipes=tuple(recipes.values()),
         job=jobs[0] if jobs else None,
         jobs=jobs,
-        good=production.good,
-        reject=production.reject,
+        good=memory.good,
+        reject=memory.reject,
         commands=cell.possible(),
         refusals={command.name.lower(): reason for command, reason in refusals.items()},
         why=tuple(why(cell)),
-        parts=tuple(_part(part, production) for part in production.parts),
+        parts=tuple(_part(part, production) for part in memory.parts),
         stations=tuple(
-            StationView(one.id, one.text, production.stations[one.id].serial if one.id in production.stations else "")
+            StationView(one.id, one.text, memory.stations[one.id].serial if one.id in memory.stations else "")
             for one in cell.equipment.stations.values()
         ),
         devices=tuple(
@@ -185,8 +184,8 @@ def view_of(cell: Cell) -> View:
             for link in cell.links.values()
         ),
         alarms=tuple(cell.alarms.in_order()),
-        questions=tuple(production.questions),
-        changeover=None if cell.changeover is None else _changeover(cell.changeover, production.articles),
+        questions=tuple(memory.questions),
+        changeover=None if cell.changeover is None else _changeover(cell.changeover, memory.articles),
     )
 
 

@@ -76,7 +76,7 @@ def _owed(cell: Cell) -> Iterator[Cause]:
 
 
 def _questions(cell: Cell) -> Iterator[Cause]:
-    for one in cell.production.questions:
+    for one in cell.memory.questions:
         yield Cause("question", one.id, one.text, f"Choose: {', '.join(one.choices)}")
 
 
@@ -96,7 +96,7 @@ def _state(cell: Cell) -> Iterator[Cause]:
     if state in STATE_COMPLETE:
         waits = "; ".join(line for run in (*cell.operation.runs, *cell.production.runs) for line in run.waits_for())
         yield Cause("state", state.title, f"The cell is {state.title}" + (f": {waits}" if waits else ""))
-    elif not cell.production.parts:
+    elif not cell.memory.parts:
         for cause in cell.production.why_no_part():
             leave = cause.kind == "changeover" and state is State.EXECUTE
             yield replace(cause, do=f"Complete. {cause.do}") if leave else cause

@@ -9,14 +9,13 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from cellctl.core.cell import Cell
 from cellctl.core.equipment import Equipment
 from cellctl.core.messages import (
     Done,
@@ -37,6 +36,7 @@ from cellctl.driver import Device, DriverFactory
 from cellctl.model.drivers import driver_for
 from cellctl.records import Records
 from cellctl.runtime import process
+from cellctl.runtime.beginning import END, beginning
 from cellctl.runtime.children import Child, keep_running
 from cellctl.runtime.clock import Clock
 from cellctl.runtime.folder import claimed
@@ -52,8 +52,8 @@ from cellctl.runtime.server import LinkServer, Published
 from cellctl.runtime.supervisor import Supervisor
 from cellctl.runtime.turns import Turns
 
-#: Kinds of the entries that control itself writes: a run begins, ends in order, and the computer's time was set.
-START, END, CLOCK = "start", "end", "clock"
+#: The kind of the entry that says that the computer's time was set.
+CLOCK = "clock"
 
 #: Deadlines of the end: safe outputs, and the last entries on disk. Drivers and children have their own.
 STOP_S = 5.0
@@ -112,20 +112,22 @@ class Model(Protocol):
 @dataclass(frozen=True, slots=True)
 class Run:
     """How a cell is run: its state folder, the children kept running beside, what makes things go wrong, what else
-    runs beside, and the driver of each protocol."""
+    runs beside, the driver of each protocol, and what is gone that was there (`beginning.PARTS`, `RECIPE`)."""
 
     state: Path
     children: Sequence[Child] = ()
     trial: Trial | None = None
     beside: Sequence[Beside] = ()
     drivers: Callable[[str], DriverFactory] = driver_for
+    gone: Collection[str] = ()
 
 
 def run(model: Model, how: Run, *, ready: Callable[[], None] = lambda: None, log: TextIO | None = None) -> None:
     """Run the cell of `model` in this process until SIGINT or SIGTERM; a second signal hurries.
 
     `ready` is called once when the link is served, `log` takes the lines of JSON (standard error if it is not given).
-    StateError (StateInUse among them) and JournalError are sentences for a person; AddressError comes from a driver.
+    StateError (StateInUse among them), JournalError and MisfitError are sentences for a person; AddressError comes
+    from a driver.
     """
     real_time = process.prioritise()
     logs = Logs(log or sys.stderr)
@@ -157,7 +159,7 @@ async def run_cell(model: Model, how: Run, log: Log, *, ready: Callable[[], None
         try:
             clock = trial.clock if trial else Clock()
             recorder = Recorder(state, model.folder, trouble=log.warning)
-            control = Control(model, journal, Outside(state, log, how.drivers, clock, recorder=recorder))
+            control = Control(model, journal, Outside(state, log, how.drivers, clock, recorder=recorder, gone=how.gone))
             with _signals(control.stop):
                 await control.run(beside, ready)
         finally:
@@ -168,7 +170,7 @@ async def run_cell(model: Model, how: Run, log: Log, *, ready: Callable[[], None
 @dataclass(frozen=True, slots=True)
 class Outside:
     """What control finds around it: the state folder, the log, the driver for each protocol, the clock, who is shown
-    every turn (its time, what happened, what was decided), and what records them all."""
+    every turn (its time, what happened, what was decided), what records them all, and what is gone that was there."""
 
     state: Path
     log: Log
@@ -176,6 +178,7 @@ class Outside:
     clock: Clock = field(default_factory=Clock)
     witness: Callable[[int, Sequence[Input], Sequence[Effect]], None] = lambda now, inputs, effects: None
     recorder: Recorder | None = None
+    gone: Collection[str] = ()
 
 
 class Control:
@@ -185,8 +188,8 @@ class Control:
         equipment, state, log = model.equipment, outside.state, outside.log
         self.journal = journal
         self._log, self._clock, self._witness = log, outside.clock, outside.witness
-        self._begin = _beginning(Records(state))
-        self.cell = Cell(equipment, state=self._begin.state, token=self._begin.token)
+        self._begin = beginning(Records(state), equipment)
+        self.cell = self._begin.cell(outside.gone)
         self._recorder = outside.recorder
         self._turns = Turns(self._clock, self._turn, self._fail)
         self._inbox = Inbox(equipment.signals, ring=self._ring)
@@ -205,7 +208,6 @@ class Control:
         self._stopping, self._rest = asyncio.Event(), asyncio.Event()
         self._failure: Exception | None = None
         self._asked: set[Command] = set()
-        self._requests = 0
 
     def stop(self) -> None:
         """End in order; said again: at once."""
@@ -229,7 +231,7 @@ class Control:
         if self._recorder is not None:
             self._recorder.begin(self.cell, self._clock.now())
         self.journal.start(committed=self._committed, failing=self._failing, idle=self._tidy, end=self._put_away)
-        self._write(Entry(START, {"state": self._begin.state.title, "clean": self._begin.clean}))
+        self._write(self._begin.entry)
         await self._server.open()
         try:
             async with asyncio.TaskGroup() as group:
@@ -331,8 +333,8 @@ class Control:
         """Fire `command` if it is legal; once until the journal is well again."""
         if command not in self._asked and self.cell.state in COMMANDS[command][0]:
             self._asked.add(command)
-            self._requests += 1
-            self._inbox.put(Request(f"control-{self._requests}", Operate(command), by="control", via=reason))
+            request = f"control-{command.name.lower()}-{self._clock.now()}"  # never one of a run before
+            self._inbox.put(Request(request, Operate(command), by="control", via=reason))
 
     # --- the end ----------------------------------------------------------------------------------------------
 
@@ -350,23 +352,6 @@ class Control:
 
     def _unexpected(self, _: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
         self._log.error(str(context.get("message")), exc_info=context.get("exception"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Beginning:
-    """What the journal tells about the run before."""
-
-    clean: bool
-    state: State
-    token: int
-
-
-def _beginning(records: Records) -> _Beginning:
-    """Stopped after an orderly end or at the very first start; else Aborted: a person looks first."""
-    last, tokens = records.latest(limit=1), records.latest(kind="tokens", limit=1)
-    clean = not last or (last[0].kind == END and last[0].data.get("state") == State.STOPPED.title)
-    token = tokens[0].data.get("reserved") if tokens else 0
-    return _Beginning(clean, State.STOPPED if clean else State.ABORTED, token if isinstance(token, int) else 0)
 
 
 async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -6,13 +6,17 @@ file itself says how far it got. Belongs to whoever writes, never to the loop of
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 from cellctl.core.messages import Entry
 from cellctl.records import JOURNAL_FILE, JOURNAL_VERSION, chained
+
+#: Nothing that a cell decides is nested deeper.
+DEPTH_MAX = 8
 
 _SCHEMA = f"""
 BEGIN;
@@ -135,8 +139,23 @@ class Ledger:
 
 
 def _body(entry: Entry) -> str:
-    """Canonical JSON. What JSON cannot say must not stop the journal: it is kept as its Python text."""
+    """Canonical JSON. What JSON cannot say must not stop the journal, nor take the rest of the entry with it."""
     try:
-        return json.dumps(entry.data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return _json(entry.data)
     except (TypeError, ValueError):
-        return json.dumps({"unwritable": repr(entry.data)}, ensure_ascii=True)
+        return _json(_sayable(entry.data))
+
+
+def _json(data: object) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _sayable(value: object, depth: int = 0) -> object:
+    """`value` with what JSON cannot say as its Python text."""
+    if value is None or isinstance(value, str | int) or (isinstance(value, float) and isfinite(value)):
+        return value
+    if isinstance(value, Mapping) and depth < DEPTH_MAX:
+        return {str(key): _sayable(one, depth + 1) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset) and depth < DEPTH_MAX:
+        return [_sayable(one, depth + 1) for one in value]
+    return repr(value)

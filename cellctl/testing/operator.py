@@ -80,7 +80,7 @@ class Operator:
 
     def answer(self, choice: str, question: str | None = None) -> Answer:
         """Answer an open question: the one of that id, or the first."""
-        questions = {one.id: one for one in self._bench.control.cell.production.questions}
+        questions = {one.id: one for one in self._bench.control.cell.memory.questions}
         if not questions:
             raise NotAccepted(f"the operator answers {choice!r}, but nothing is asked")
         wanted = next(iter(questions)) if question is None else known("open question", question, questions)

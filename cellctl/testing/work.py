@@ -69,7 +69,7 @@ class Work:
         await self._bench.do(StartChangeover(recipe))
         await self._operator.confirm_steps()
         await self._bench.wait_until(
-            lambda: self._bench.control.cell.production.loaded == recipe, STATE_S, f"{recipe} is loaded"
+            lambda: self._bench.control.cell.memory.loaded == recipe, STATE_S, f"{recipe} is loaded"
         )
 
     async def bring(self, state: str) -> None:
@@ -103,7 +103,7 @@ class Work:
         `parts` are the parts' own values. What is returned tells when the job is done, and what was made.
         """
         bench = self._bench
-        if bench.control.cell.production.loaded != recipe:
+        if bench.control.cell.memory.loaded != recipe:
             if bench.control.cell.state is State.ABORTED:
                 await self.bring("Stopped")
             await self.change_over(recipe)

@@ -3,6 +3,7 @@
 `Bench` is a whole cell; `Solo` is one phase alone, whose orders the test answers by hand.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from cellctl.core.condition_text import parse
 from cellctl.core.context import PartView, Surroundings
 from cellctl.core.equipment import AlarmSpec, CommandSpec, Equipment, Interlock, Station
 from cellctl.core.execution import PhaseRun
+from cellctl.core.memory import Memory
+from cellctl.core.memory_plain import fold, plain
 from cellctl.core.messages import (
     Action,
     AddJob,
@@ -39,6 +42,7 @@ from cellctl.core.procedure import PhaseStep, Sequence
 from cellctl.core.progress import Progress
 from cellctl.core.recipe import MasterRecipe
 from cellctl.core.signal import Image, Quality, Signal, Value
+from cellctl.core.site import Site
 from cellctl.core.view import View, view_of
 
 MS = 1_000_000
@@ -128,7 +132,7 @@ class Bench:
     """Steps a cell; every order is answered after 10 ms by `answers[device.name]`, or CONFIRMED."""
 
     def __init__(self, made_of: Equipment, *, state: State = State.STOPPED, connected: bool = True) -> None:
-        self.cell = Cell(made_of, state=state)
+        self.cell = Cell(Memory(made_of), state=state)
         self.now = 1_700_000_000 * S
         self.orders: list[Write | Call] = []
         self.entries: list[Entry] = []
@@ -140,6 +144,7 @@ class Bench:
             "plc.count": 0,
         }  # fmt: skip
         self.silent: set[str] = set()
+        self.twin = Memory(made_of)  # what a start would fold of the journal
         self._due: list[tuple[int, Done]] = []
         self._requests = 0
         if connected:
@@ -173,7 +178,14 @@ class Bench:
                     self.entries.append(effect)
                 case Reply():
                     self.replies.append(effect)
+        self._fold([effect for effect in effects if isinstance(effect, Entry)])
         return effects
+
+    def _fold(self, entries: list[Entry]) -> None:
+        """The memory of a cell is the fold of its journal, after every step of every test."""
+        for entry in entries:
+            self.twin = fold(self.twin, entry.kind, json.loads(json.dumps(entry.data)), self.now)
+        assert not entries or plain(self.twin) == plain(self.cell.memory)
 
     def advance(self, seconds: float, tick: int = 10 * MS) -> None:
         """Let time pass in ticks; all signals of devices that are not silent are sampled at each."""
@@ -273,7 +285,7 @@ class Solo:
         self.definition = definition
         self.equipment = equipment(definition)
         self.image = Image(SIGNALS.values())
-        self.outbox = Outbox()
+        self.outbox = site_of().outbox
         self.progress = Progress()
         self.notes: list[tuple[str, Mapping[str, Any]]] = []
         self.now = 1_700_000_000 * S
@@ -338,6 +350,14 @@ class Solo:
 
     def _note(self, kind: str, data: Mapping[str, Any]) -> None:
         self.outbox.note(kind, **data)
+        self.progress.apply(kind, data)
+
+
+def site_of(*phases: PhaseDefinition, token: int = 0) -> Site:
+    """What a small cell stands on; its memory knows of the tokens up to `token`."""
+    memory = Memory(equipment(*phases))
+    memory.token = token
+    return Site(memory.equipment, Image(SIGNALS.values()), memory, Outbox(memory))
 
 
 def confirm(order: Write | Call) -> Done:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from cellctl import phase
 from cellctl.core import cell as cell_module
-from cellctl.core.cell import ANSWERS_KEPT, SWEEP_NS, Cell
+from cellctl.core.cell import SWEEP_NS, Cell
 from cellctl.core.condition_text import parse
+from cellctl.core.memory import ANSWERS_KEPT, Memory
 from cellctl.core.messages import (
     AddJob,
     Alive,
@@ -78,7 +79,8 @@ def test_a_request_is_answered_at_once_and_says_what_happens_now() -> None:
     assert bench.fire(Command.RESET).answer == Refused(
         "q2", "Reset is not possible in state Idle", ("start", "stop", "abort")
     )
-    assert bench.noted("request")[-1] == {"id": "q1", "action": "Operate", "by": "anna", "via": "test"}
+    told = {"id": "q1", "action": "Operate", "by": "anna", "via": "test", "state": "Resetting"}
+    assert bench.noted("request")[-1] == told
     assert bench.noted("refused")[-1]["reason"] == "Reset is not possible in state Idle"
 
 
@@ -99,7 +101,7 @@ def test_the_answers_that_are_kept_are_bounded() -> None:
     for number in range(ANSWERS_KEPT):
         bench.step(Request(f"n{number}", Operate(Command.CLEAR)))
     assert isinstance(bench.ask(AddJob("J", "r", 1), "first").answer, Refused), "forgotten, so it is asked anew"
-    assert len(bench.cell._answers) == ANSWERS_KEPT
+    assert len(bench.cell.memory.answers) == ANSWERS_KEPT
 
 
 @pytest.mark.parametrize(("by", "via", "told"), [("anna", "http", "anna"), ("", "http", "http"), ("", "", "request")])
@@ -235,7 +237,7 @@ class Field:
     """Devices that answer every order after 20 ms, and a queue of what is going to happen to one cell."""
 
     def __init__(self) -> None:
-        self.cell = Cell(equipment(weld, pack, all_off, wip=2, states={State.ABORTING: ("all_off",)}))
+        self.cell = Cell(Memory(equipment(weld, pack, all_off, wip=2, states={State.ABORTING: ("all_off",)})))
         self.now = 0
         self.queue: list[tuple[int, int, Input]] = []
         self.log: list[tuple[int, str]] = []
@@ -321,7 +323,7 @@ def test_the_same_inputs_give_the_same_effects(plan: list[Any]) -> None:
     first = Field()
     first.outside(plan)
     first.run(8 * S, every_tick=False)
-    again = Cell(first.cell.equipment)
+    again = Cell(Memory(first.cell.equipment))
     log = [(now, repr(effect)) for now, inputs in first.inputs for effect in again.step(now, inputs)]
     assert log == first.log
     assert repr(view_of(again)) == repr(view_of(first.cell))

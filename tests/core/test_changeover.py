@@ -105,7 +105,7 @@ def test_a_step_is_done_when_it_is_ticked() -> None:
         {"recipe": "r", "index": 0, "evidence": ""},
         {"recipe": "r", "index": 1, "evidence": ""},
     ]
-    assert bench.noted("recipe") == [{"recipe": "r", "version": "1", "hash": ""}]
+    assert bench.noted("recipe") == [{"recipe": "r", "version": "1", "hash": "", "articles": 0}]
 
 
 def test_a_scan_must_be_the_right_one() -> None:

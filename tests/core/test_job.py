@@ -165,7 +165,7 @@ def test_a_cancelled_job_without_parts_is_gone_at_once() -> None:
 
 
 def test_the_id_of_an_ended_job_is_not_taken_again_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cellctl.core.production.JOB_IDS_KEPT", 2)
+    monkeypatch.setattr("cellctl.core.memory.JOB_IDS_KEPT", 2)
     production = Bench(equipment()).cell.production
     for name in ("A", "B"):
         assert production.add(AddJob(name, "r", 1)) is None

@@ -2,8 +2,10 @@
 
 from cellctl.core.equipment import CommandSpec
 from cellctl.core.messages import Call, CommandClass, Entry, Receipt, Reply, Write
-from cellctl.core.outbox import TOKENS, TOKENS_RESERVED, Outbox
+from cellctl.core.outbox import TOKENS, TOKENS_RESERVED
 from cellctl.core.parameter import Parameter
+
+from .bench import site_of
 
 GOTO = CommandSpec(
     "robot.goto", CommandClass.PULSE, 50, {"point": Parameter("point", "int", choices={"home": 1, "weld": 2})}
@@ -11,7 +13,7 @@ GOTO = CommandSpec(
 
 
 def test_effects_come_in_the_order_of_the_decisions_and_once() -> None:
-    outbox = Outbox()
+    outbox = site_of().outbox
     outbox.now = 1000
     outbox.note("state", state="Idle")
     assert outbox.write("plc.clamp", True, 20) == 1
@@ -28,7 +30,7 @@ def test_effects_come_in_the_order_of_the_decisions_and_once() -> None:
 
 
 def test_what_leads_to_the_safe_side_goes_in_the_stop_lane_whatever_its_class() -> None:
-    outbox = Outbox()
+    outbox = site_of().outbox
     outbox.stop(GOTO, {"point": "home"})
     outbox.write("plc.horn", False, 20, CommandClass.STOP)
     outbox.write("plc.clamp", False, 20)
@@ -42,14 +44,14 @@ def test_what_leads_to_the_safe_side_goes_in_the_stop_lane_whatever_its_class() 
 
 
 def test_after_the_last_token_comes_the_first() -> None:
-    outbox = Outbox(TOKENS - 2)
+    outbox = site_of(token=TOKENS - 2).outbox
     assert [outbox.token() for _ in range(4)] == [65_534, 65_535, 1, 2]
-    assert Outbox(TOKENS).token() == 1
-    assert Outbox().token() == 1
+    assert site_of(token=TOKENS).outbox.token() == 1
+    assert site_of().outbox.token() == 1
 
 
 def test_tokens_are_reserved_before_they_are_used() -> None:
-    outbox, reserved = Outbox(TOKENS - 300), 0
+    outbox, reserved = site_of(token=TOKENS - 300).outbox, 0
     for used in range(1, 1000):
         token = outbox.token()
         for entry in outbox.take():

@@ -93,7 +93,7 @@ def test_parts_overlap_as_far_as_wip_and_stations_allow(wip: int, most: int) -> 
     seen = 0
     while bench.cell.state is State.EXECUTE:
         bench.advance(0.01)
-        seen = max(seen, len(bench.cell.production.parts))
+        seen = max(seen, len(bench.cell.memory.parts))
     assert seen == most
     assert log(bench, "part.done", "part") == [(f"J-{number:04d}",) for number in range(1, 5)]
 

@@ -67,7 +67,7 @@ def test_a_finished_item_forgets_what_happened_inside_it_and_nothing_else() -> N
         progress.answers[f"{place}weak#1"] = "retry"
         progress.retries[f"{place}weak"] = 1
     progress.kept["step:1/start"] = 5
-    progress.finish("step:1")
+    progress.apply("item", {"item": "step:1"})
     assert progress.items == {"step:1"}
     assert list(progress.pulses) == ["step:10/fire#1", "step:1x/fire#1", "fire#1"]
     assert list(progress.answers) == ["step:10/weak#1", "step:1x/weak#1", "weak#1"]

@@ -142,7 +142,8 @@ def test_after_the_hold_the_answer_is_found_where_the_question_was() -> None:
 def test_without_a_policy_the_cell_is_held_and_the_phase_entered_again_after_it() -> None:
     bench = cell(work, trouble="timeout")
     bench.until(State.HELD)
-    assert bench.noted("fault") == [{"part": "J-0001", "step": "work", "fault": "timeout", "text": "it went wrong"}]
+    told = {"part": "J-0001", "step": "work", "fault": "timeout", "text": "it went wrong", "retry": 0}
+    assert bench.noted("fault") == [told]
     assert questions(bench) == []
     bench.fire(Command.UNHOLD)
     bench.until(State.COMPLETED)

@@ -365,4 +365,4 @@ def test_an_interrupted_phase_keeps_its_devices_until_it_is_done(interruption: C
         bench.advance(0.1)
     assert [(part.serial, part.phases) for part in bench.view().parts] == [("J-0001", ()), ("J-0002", ("load",))]
     bench.until(State.COMPLETED, 20)
-    assert bench.cell.production.good == 2
+    assert bench.cell.memory.good == 2

@@ -6,10 +6,8 @@ from cellctl import PhaseFault, phase
 from cellctl.core.messages import Call, Done, Outcome
 from cellctl.core.outbox import Outbox
 from cellctl.core.routine import Routine
-from cellctl.core.signal import Image
-from cellctl.core.site import Site
 
-from .bench import SIGNALS, equipment
+from .bench import site_of
 
 
 @phase()
@@ -34,11 +32,10 @@ async def asks(c):
 
 
 def routine(*phases: Any) -> tuple[Routine, Outbox]:
-    outbox = Outbox()
-    site = Site(equipment(*phases), Image(SIGNALS.values()), outbox)
+    site = site_of(*phases)
     made = Routine(site, [(one.name, {}) for one in phases])
     made.advance()
-    return made, outbox
+    return made, site.outbox
 
 
 def sent(outbox: Outbox) -> list[str]:

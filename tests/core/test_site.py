@@ -5,14 +5,12 @@ import pytest
 from cellctl import PhaseFault, param, phase
 from cellctl.core.job import Job
 from cellctl.core.messages import Entry
-from cellctl.core.outbox import Outbox
 from cellctl.core.part import Part
 from cellctl.core.procedure import PhaseStep, Sequence
 from cellctl.core.recipe import MasterRecipe
-from cellctl.core.signal import Image
 from cellctl.core.site import Site
 
-from .bench import SIGNALS, equipment
+from .bench import site_of
 
 
 @phase()
@@ -22,13 +20,15 @@ async def weld(c, power: float = param("W", 1200, 1600)):
 
 @pytest.fixture
 def site() -> Site:
-    return Site(equipment(weld), Image(SIGNALS.values()), Outbox())
+    return site_of(weld)
 
 
 @pytest.fixture
-def part() -> Part:
+def part(site: Site) -> Part:
     steps = Sequence((PhaseStep("a", "weld"), PhaseStep("b", "weld")))
-    return Part("J-0001", Job("J", "r", 1), MasterRecipe("r", "1"), steps, {}, 0)
+    made = Part("J-0001", Job("J", "r", 1), MasterRecipe("r", "1"), steps, {}, 0)
+    site.memory.parts.append(made)
+    return made
 
 
 def test_entries_name_the_part_and_the_step_or_the_phase(site: Site, part: Part) -> None:

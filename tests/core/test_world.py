@@ -4,6 +4,7 @@ The laser, the punch and the feeder know how often they were really fired: that 
 checked. A pulse is fired when it is on the device, also if its answer is late, lost or unknown.
 """
 
+import json
 from collections import Counter
 from random import Random
 from typing import Any
@@ -20,6 +21,8 @@ from hypothesis.stateful import (
 )
 
 from cellctl.core.cell import Cell
+from cellctl.core.memory import Memory
+from cellctl.core.memory_plain import fold, plain, remembered
 from cellctl.core.messages import (
     AddJob,
     Call,
@@ -63,14 +66,14 @@ class RandomWorld(RuleBasedStateMachine):
             on_fault={"weak": "retry 1 then ask"},
             states={State.STOPPING: ("home",)},
         )
-        self.cell = Cell(made)
+        self.twin = Memory(made)  # what a start would fold of the journal
+        self.lives: list[tuple[Memory, State, list[tuple[int, tuple[Input, ...], str]]]] = []
         self.now = 1_700_000_000 * S
-        self.log: list[tuple[int, tuple[Input, ...], str]] = []
-        self.orders: dict[int, Write | Call] = {}
         self.entries: list[Entry] = []
         self.answers: dict[str, list[str]] = {}
         self.asked: dict[str, Any] = {}
         self.fires: dict[tuple[str, str], list[int]] = {}
+        self.live(State.STOPPED)
 
     @initialize(seed=st.integers(0, 2**32))
     def begin(self, seed: int) -> None:
@@ -133,11 +136,22 @@ class RandomWorld(RuleBasedStateMachine):
         self.world.connected.add(device)
         self.step(LinkChanged(device, LinkState.CONNECTED))
 
-    @precondition(lambda self: self.cell.production.questions)
+    @rule(written=st.booleans())
+    def fail(self, written: bool) -> None:
+        """The power fails in the middle of a turn: with its entries on disk but nothing sent, or before both."""
+        effects = self.cell.step(self.now, self.world.happened(self.now))
+        if written:
+            self.keep(effects)
+        self.world.abandon()
+        self.live(State.ABORTED)
+        for device in sorted(self.world.connected):
+            self.come(device)
+
+    @precondition(lambda self: self.cell.memory.questions)
     @rule(pick=st.integers(0, 10), retry=st.booleans())
     def decide(self, pick: int, retry: bool) -> None:
         """A person answers: about a pulse in doubt, truthfully."""
-        questions = self.cell.production.questions
+        questions = self.cell.memory.questions
         question = questions[pick % len(questions)]
         self.ask(
             Recover(
@@ -162,11 +176,11 @@ class RandomWorld(RuleBasedStateMachine):
 
     @invariant()
     def no_two_parts_are_in_a_station_and_no_two_phases_at_a_device(self) -> None:
-        production = self.cell.production
-        assert all(station in part.stations for station, part in production.stations.items())
-        assert sum(len(part.stations) for part in production.parts) == len(production.stations)
+        memory = self.cell.memory
+        assert all(station in part.stations for station, part in memory.stations.items())
+        assert sum(len(part.stations) for part in memory.parts) == len(memory.stations)
         users: Counter[str] = Counter()
-        for part in production.parts:
+        for part in memory.parts:
             for run in part.runs.values():
                 uses = run.definition.uses
                 users.update(
@@ -183,7 +197,7 @@ class RandomWorld(RuleBasedStateMachine):
     @invariant()
     def what_is_counted_is_what_ended(self) -> None:
         ended = Counter(str(entry.data["result"]) for entry in self.entries if entry.kind == "part.done")
-        made = self.cell.production
+        made = self.cell.memory
         assert (ended["good"], ended["scrap"]) == (made.good, made.reject)
         begun = sum(entry.kind == "part" for entry in self.entries)
         assert begun == made.good + made.reject + len(made.parts)
@@ -206,21 +220,42 @@ class RandomWorld(RuleBasedStateMachine):
         for device in DEVICES:
             self.come(device)
         for _ in range(200):
-            if self.cell.production.jobs == [] and self.cell.production.parts == []:
+            if self.cell.memory.jobs == [] and self.cell.memory.parts == []:
                 break
             self.wait(400)
             self.settle()
-        assert self.cell.production.parts == [], self.view().why
+        assert self.cell.memory.parts == [], self.view().why
         self.check_truth()
-        again = Cell(self.cell.equipment)
-        for now, inputs, effects in self.log:
-            assert repr(again.step(now, inputs)) == effects
+        for memory, state, log in self.lives:
+            again = Cell(memory, state=state)
+            for now, inputs, effects in log:
+                assert repr(again.step(now, inputs)) == effects
 
     # --- how --------------------------------------------------------------------------------------------------------
 
+    def live(self, state: State) -> None:
+        """Begin with what the journal tells."""
+        first, second = (remembered(plain(self.twin), self.twin.equipment) for _ in range(2))
+        self.cell = Cell(first, state=state)
+        self.log: list[tuple[int, tuple[Input, ...], str]] = []
+        self.lives.append((second, state, self.log))
+        self.orders: dict[int, Write | Call] = {}
+
+    def keep(self, effects: list[Effect]) -> None:
+        """Have the entries on disk."""
+        for effect in effects:
+            if isinstance(effect, Entry):
+                kind, data = effect.kind, effect.data
+                self.entries.append(effect)
+                self.twin = fold(self.twin, kind, json.loads(json.dumps(data)), self.now)
+                if kind == "intent":
+                    place = f"{data['part']}/{data['step']}", str(data["key"])
+                    self.fires.setdefault(place, []).append(int(str(data["token"])))
+        assert plain(self.twin) == plain(self.cell.memory)
+
     def settle(self) -> None:
         """Answer what is asked, and press what is possible."""
-        for question in self.cell.production.questions:
+        for question in self.cell.memory.questions:
             choice = self.truth(question) if question.kind == "in_doubt" else "retry"
             self.ask(Recover(question.id, choice))
         for command in (Command.CLEAR, Command.RESET, Command.START, Command.UNHOLD, Command.UNSUSPEND):
@@ -264,14 +299,9 @@ class RandomWorld(RuleBasedStateMachine):
         effects = self.cell.step(self.now, inputs)
         self.log.append((self.now, inputs, repr(effects)))
         check_safe_first(effects)
+        self.keep(effects)
         for effect in effects:
             match effect:
-                case Entry(kind, data):
-                    self.entries.append(effect)
-                    if kind == "intent":
-                        self.fires.setdefault((f"{data['part']}/{data['step']}", str(data["key"])), []).append(
-                            int(str(data["token"]))
-                        )
                 case Reply(answer):
                     self.answers.setdefault(answer.id, []).append(repr(answer))
                 case Write() | Call():

@@ -75,6 +75,7 @@ class World:
     fired: Counter[tuple[str, int]] = field(default_factory=Counter)  # (command, token) -> executions
     under_way: dict[int, tuple[int, Write | Call, bool, Outcome | None]] = field(default_factory=dict)
     due: list[Done] = field(default_factory=list)
+    orphans: int = 0
 
     def take(self, order: Write | Call, now: int) -> None:
         """An order: executed or not, at once or later, and answered or never."""
@@ -116,6 +117,14 @@ class World:
             if order.device == device:
                 self.under_way[number] = (now, order, executed, Outcome.UNKNOWN)
         self.arrive(now)
+
+    def abandon(self) -> None:
+        """Control is gone: what was under way is executed all the same, and nobody hears the answers."""
+        for number, (at, order, executed, _) in list(self.under_way.items()):
+            del self.under_way[number]
+            self.orphans += 1
+            self.under_way[-self.orphans] = at, order, executed, None
+        self.due.clear()
 
     def happened(self, now: int) -> list[Input]:
         """The answers that are there, and a reading of every signal."""

@@ -35,7 +35,7 @@ def disk() -> HeldDisk:
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Logs, disk: HeldDisk) -> Callable[..., Any]:
     """`async with start() as running:` a whole control process, inside the test's own."""
-    monkeypatch.setattr(control_module, "Cell", ScriptedCell)
+    monkeypatch.setattr("cellctl.runtime.beginning.Cell", ScriptedCell)
     monkeypatch.setattr(control_module, "view_of", ScriptedCell.view)
     monkeypatch.setattr(control_module, "Recorder", lambda *_, **__: None)  # it copies real cells only
 

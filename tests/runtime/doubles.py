@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from cellctl.core.equipment import Equipment
+from cellctl.core.memory import Memory
 from cellctl.core.messages import Call, CommandClass, Effect, Input, Operate, Receipt, Reply, Request, Samples, Write
 from cellctl.core.packml import Command, State
 from cellctl.core.signal import Image, Signal
@@ -50,9 +52,11 @@ class View:
 class ScriptedCell:
     """A core that keeps every input and decides what `decide` says. A Stop brings it to Stopped."""
 
-    def __init__(self, equipment: Equipment, *, state: State, token: int) -> None:
-        self.image = Image(equipment.signals.values())
-        self.state, self.token = state, token
+    def __init__(self, memory: Memory, *, state: State) -> None:
+        self.image = Image(memory.equipment.signals.values())
+        self.state, self.memory = state, memory
+        self.outbox = SimpleNamespace(noted=0)
+        self.operation = SimpleNamespace(causes=[])
         self.inputs: list[Input] = []
         self.turns = 0
         self.wake_at = FAR_NS

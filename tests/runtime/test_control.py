@@ -28,6 +28,7 @@ from cellctl.core.signal import Sample
 from cellctl.records import Records
 from cellctl.runtime import control as control_module
 from cellctl.runtime import journal as journal_module
+from cellctl.runtime.beginning import beginning
 from cellctl.runtime.control import Run, run_cell
 from cellctl.runtime.folder import StateError, StateInUse, claimed
 from cellctl.runtime.logs import Logs
@@ -182,13 +183,13 @@ async def test_an_orderly_end_is_clean_and_a_kill_is_not(start: Start, tmp_path:
     records = Records(tmp_path)
     assert records.latest(limit=1)[0].kind == "end"
     async with start() as running:
-        assert (running.cell.state, running.cell.token) == (State.STOPPED, 41)
+        assert (running.cell.state, running.cell.memory.token) == (State.STOPPED, 41)
         await until(lambda: records.latest(limit=1)[0].kind == "start")
         copy = tmp_path / "as after a kill"
         copy.mkdir()
         for file in ("journal.db", "journal.db-wal"):
             (copy / file).write_bytes((tmp_path / file).read_bytes())
-    assert control_module._beginning(Records(copy)).state is State.ABORTED
+    assert beginning(Records(copy), running.cell.memory.equipment).state is State.ABORTED
     assert records.verify().broken_at is None
 
 

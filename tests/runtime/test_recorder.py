@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from cellctl.core.cell import Cell
 from cellctl.core.equipment import Equipment
+from cellctl.core.memory import Memory
 from cellctl.core.messages import (
     AddJob,
     Alive,
@@ -118,7 +119,9 @@ def test_a_line_that_is_no_turn_is_told(line: str) -> None:
 
 
 def at_work() -> Cell:
-    cell = Cell(EQUIPMENT, state=State.STOPPED, token=7)
+    memory = Memory(EQUIPMENT)
+    memory.apply("tokens", {"reserved": 7}, NOW)
+    cell = Cell(memory, state=State.STOPPED)
     cell.step(NOW, [LinkChanged("oven", LinkState.CONNECTED), Samples((Sample("oven.temp", 20.0, received_ns=NOW),))])
     cell.step(NOW + 1, [Request("a", AddJob("j", "r", 2), "anna", "test")])
     return cell
@@ -130,7 +133,7 @@ def test_a_thawed_cell_decides_as_the_frozen_one() -> None:
     again = [Request("a", AddJob("j", "r", 2), "anna", "test"), Request("b", Operate(Command.RESET), "anna", "test")]
     assert copy.step(NOW + 2, again) == cell.step(NOW + 2, again)
     assert copy.equipment is EQUIPMENT
-    assert copy.production.jobs[0] is not cell.production.jobs[0]
+    assert copy.memory.jobs[0] is not cell.memory.jobs[0]
 
 
 def test_a_snapshot_does_not_depend_on_how_a_python_writes_enumerations(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +147,7 @@ def test_a_snapshot_does_not_depend_on_how_a_python_writes_enumerations(monkeypa
 def test_what_the_files_no_longer_have_is_told() -> None:
     cell = at_work()
     cell.production.load(RECIPES["r"])
-    cell.production._next = cell.production._prepared(cell.production.jobs[0], RECIPES["r"])
+    cell.outbox.note("part", part="j-0001", job="j", recipe="r", version="1", hash=RECIPES["r"].hash, values={})
     with pytest.raises(SnapshotError, match=r"no recipe 'r' any more"):
         thawed(frozen(cell), replace(EQUIPMENT, recipes={}))
 
@@ -175,7 +178,7 @@ class Flight:
         (files / ".secret").mkdir(exist_ok=True)
         (files / ".secret" / "x.yaml").write_text("no\n", encoding="utf-8")
         self.recorder = Recorder(state, files, limits=Limits(**limits), trouble=self.troubles.append)
-        self.cell, self.now, self.state = Cell(EQUIPMENT), NOW, state
+        self.cell, self.now, self.state = Cell(Memory(EQUIPMENT)), NOW, state
         self.recorder.begin(self.cell, self.now)
 
     def step(self, *inputs: Input, seconds: float = 1.0) -> None:

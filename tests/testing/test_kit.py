@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cellctl.core.memory import FORMAT
 from cellctl.core.messages import Refused, StartChangeover
 from cellctl.testing import CellInvalid, Deadlock, NotAccepted, Setup, UnknownName, VirtualLoop, cell_model, on_bench
 from cellctl.testing.cells import simulated_model
@@ -218,7 +219,7 @@ async def test_a_killed_control_leaves_what_was_on_disk_and_comes_up_aborted(cel
     await cell.bench.power_on()
     assert cell.state == "Aborted"
     assert cell.bench.records.verify().broken_at is None
-    assert journal.noted("start")[-1] == {"clean": False, "state": "Aborted"}
+    assert journal.noted("start")[-1] == {"clean": False, "format": FORMAT, "state": "Aborted"}
     assert journal.entries()[last].kind == "start", "nothing was lost, and nothing was written by the dead"
 
 

@@ -11,7 +11,7 @@ from cellctl.core.messages import Entry
 from cellctl.core.recipe import Download
 from cellctl.faults import Fault
 from cellctl.model import CellModel
-from cellctl.runtime.control import START
+from cellctl.runtime.beginning import START
 from cellctl.runtime.ledger import Row
 from cellctl.testing.coverage.items import (
     ALARMS,

@@ -64,22 +64,22 @@ class Person:
         return action
 
     def _wanted(self, cell: Cell) -> Action | None:
-        production, state = cell.production, cell.state
+        memory, state = cell.memory, cell.state
         if (changeover := cell.changing_over) is not None:
             manual = isinstance(changeover.steps[changeover.index], Prepare)
             return ConfirmStep(changeover.index) if manual else None
-        if questions := production.questions:
+        if questions := memory.questions:
             return Recover(questions[0].id, questions[0].choices[0])
-        if state in _AT_REST and not production.parts:
-            if production.job is None:
+        if state in _AT_REST and not memory.parts:
+            if memory.job is None:
                 return AddJob("", "", NO_END)
-            if production.job.recipe != production.loaded:
-                return StartChangeover(production.job.recipe)
+            if memory.job.recipe != memory.loaded:
+                return StartChangeover(memory.job.recipe)
         command = _COMMANDS.get(state)
         return None if command is None or cell.refusal(command) else Operate(command)
 
     def _chosen(self, cell: Cell, question: str) -> str:
-        asked = next(one for one in cell.production.questions if one.id == question)
+        asked = next(one for one in cell.memory.questions if one.id == question)
         scrap = "scrap" in asked.choices and self._choice.random() < self._scrap(_place_of(cell, asked))
         others = [choice for choice in asked.choices if choice != "scrap"] or ["scrap"]
         return "scrap" if scrap else others[0]
@@ -87,7 +87,7 @@ class Person:
 
 def _place_of(cell: Cell, question: Question) -> str:
     """The place that the question comes from; "" if it is about a whole part."""
-    for part in cell.production.parts:
+    for part in cell.memory.parts:
         for path, asked in part.questions.items():
             if asked is question:
                 return part.due[path].phase

@@ -4,6 +4,7 @@ The rule kept here: a shift is a pure function of the cell, the seed, and its nu
 """
 
 from cellctl.core.cell import Cell
+from cellctl.core.memory import Memory
 from cellctl.core.messages import Effect, Input, Refused, Reply, Request
 from cellctl.core.packml import State
 from cellctl.core.why import why
@@ -22,7 +23,7 @@ def play(timed: TimedCell, seed: int, number: int) -> Shift:
     whatif, chance = timed.whatif, Chance(seed, number)
     tally = Tally(timed.equipment, timed.places, BEGIN_NS)
     equipment = timed.for_shift(chance, tally)
-    cell = Cell(equipment)
+    cell = Cell(Memory(equipment))
     cell.production.load(equipment.recipes[whatif.orders[0].recipe])
     outages = Outages(whatif, chance, BEGIN_NS)
 
@@ -64,5 +65,5 @@ def _check(effects: list[Effect]) -> None:
 
 def _standstill(cell: Cell) -> str:
     """Why nothing will ever happen again: what the parts wait for, or else what the cell says."""
-    waits = [f"{part.serial}: {wait}" for part in cell.production.parts for wait in cell.production.waits_for(part)]
+    waits = [f"{part.serial}: {wait}" for part in cell.memory.parts for wait in cell.production.waits_for(part)]
     return "; ".join(waits) or "; ".join(cause.text for cause in why(cell)) or f"the cell stays in {cell.state.title}"

@@ -50,14 +50,12 @@ class Attendant:
                 await self._lead()
 
     def restarted(self) -> None:
-        """Control runs anew: it knows of no job, and every part has been taken out of the cell."""
+        """Control runs anew: an order that it had not written down, it does not know, and is given again."""
         if self._job is not None:
             id, recipe, quantity = self._job
-            tally = self._bench.seen.tallies[id]
-            left = quantity - sum(tally.results.values())
-            self._job = None
-            if left > 0:
-                self._open.insert(0, (recipe, left))
+            if id not in self._bench.control.cell.memory.job_ids:
+                self._job = None
+                self._open.insert(0, (recipe, quantity))
 
     def _take_stock(self) -> None:
         if self._job is not None and self._bench.seen.tallies[self._job[0]].done:
@@ -65,7 +63,7 @@ class Attendant:
 
     async def _answer(self) -> bool:
         """Answer the first open question; whether there was one."""
-        questions = self._bench.control.cell.production.questions
+        questions = self._bench.control.cell.memory.questions
         if not questions:
             return False
         question = questions[0]
@@ -102,10 +100,10 @@ class Attendant:
         """Change over if need be, and give the next job."""
         recipe, quantity = self._open[0]
         cell = self._bench.control.cell
-        if cell.production.parts:  # of a job that is over: they are finished first
+        if cell.memory.parts:  # of a job that is over: they are finished first
             if command := self._command(cell.state):
                 await self._bench.submit(Operate(command))
-        elif cell.production.loaded != recipe:
+        elif cell.memory.loaded != recipe:
             await self._bench.submit(StartChangeover(recipe))
         else:
             self._jobs += 1

@@ -179,12 +179,10 @@ class _Play:
         await self._anew(bench, off_s)
 
     async def _anew(self, bench: Bench, off_s: float) -> None:
-        """Clear away a control that is dead, or kill it; take the parts out of the cell, and start it again."""
+        """Clear away a control that is dead, or kill it, and start it again. The parts stay where they are."""
         await bench.kill()
         bench.disk.kill_at = None
         await asyncio.sleep(off_s)
-        bench.simulation.world.tidy()
-        bench.simulation.settle()
         bench.disk.error = ""
         await bench.power_on()
         self._attendant.restarted()

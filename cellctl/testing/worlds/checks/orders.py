@@ -73,16 +73,25 @@ class Tokens(Check):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self._used: dict[tuple[str, int], tuple[int, object]] = {}
+        self._places: dict[int, tuple[object, ...]] = {}
         self._life = 0
 
     def begin(self) -> None:
         """Another life."""
         self._life += 1
 
+    def kept(self, row: Row) -> None:
+        """What a one-shot command is for, is on disk: in another life too a token is for this and nothing else."""
+        if row.entry.kind == "intent":
+            data = row.entry.data
+            place = tuple(data.get(name) for name in ("phase", "part", "step", "key"))
+            if self._places.setdefault(token := int(str(data["token"])), place) != place:
+                self.find(f"token {token} is for two things: {self._places[token]} and {place}")
+
     def sent(self, now: int, order: Order) -> None:
         """It reaches a driver."""
         if isinstance(order, Call) and order.token and order.command_class is not CommandClass.STOP:
-            what = (self._life, (order.name, dict(order.arguments)))
+            what = (0 if order.command_class in ONCE else self._life, (order.name, dict(order.arguments)))
             before = self._used.setdefault((order.device, order.token), what)
             if before != what:
                 self.find(f"token {order.token} names two things (life, order): {before} and {what}")
@@ -94,15 +103,14 @@ class Intents(Check):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self._intended: set[int] = set()
-
-    def begin(self) -> None:
-        """Another life knows other parts."""
         self._done: set[tuple[object, ...]] = set()
 
     def kept(self, row: Row) -> None:
         """An intent is on disk, or its end."""
         data = row.entry.data
         key = tuple(data.get(name) for name in ("part", "step", "key"))
+        if key[0] is None:
+            key = (data.get("token"),)  # the phases of a state do what they do each time anew
         if row.entry.kind == "intent":
             self._intended.add(int(str(data["token"])))
             if key in self._done:
@@ -120,12 +128,18 @@ class Intents(Check):
 class Evidence(Check):
     """What may have been executed is ordered again only after the device has told, since, how it stands."""
 
-    def begin(self) -> None:
-        """Another life remembers no execution."""
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
         self._turn = 0
         self._told: dict[str, int] = {}  # signal or device -> the last turn that heard of it
         self._orders: dict[int, tuple[str, int]] = {}  # order -> device and token
         self._ended: dict[tuple[str, int], int] = {}  # device and token -> the turn in which its order was answered
+
+    def begin(self) -> None:
+        """Another life: nobody hears of the orders of the one before, and what was told then is no evidence now."""
+        self._turn += 1
+        self._ended = dict.fromkeys([*self._ended, *self._orders.values()], self._turn)
+        self._orders.clear()
 
     def turn(self, now: int, inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
         """Count the turns, for clocks may be set."""

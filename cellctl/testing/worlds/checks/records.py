@@ -8,7 +8,7 @@ from cellctl.core.messages import Effect, Entry, Input
 from cellctl.runtime.ledger import Row
 from cellctl.testing.bench import Bench
 from cellctl.testing.worlds.checks import Check
-from cellctl.testing.worlds.plan import Break
+from cellctl.testing.worlds.plan import Break, Plan
 
 #: What control may say of itself at the level of an error when its disk is ill.
 _ILL = ("the journal cannot be written", "the cell failed")
@@ -46,19 +46,18 @@ class Records(Check):
     """What is recorded of a part is told once for each time that it came about: a phase that comes by again tells
     nothing again."""
 
-    def begin(self) -> None:
-        """Another life makes other parts."""
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
         self._told: dict[tuple[str, ...], object] = {}
 
-    def turn(self, now: int, inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
-        """Compare with what was told of the same place before."""
-        for effect in effects:
-            if isinstance(effect, Entry) and effect.kind == "record":
-                place = tuple(str(effect.data[name]) for name in ("part", "step", "key"))
-                value = effect.data["value"]
-                if place in self._told and self._told[place] == value:
-                    self.find(f"{place} = {value!r} is recorded again")
-                self._told[place] = value
+    def kept(self, row: Row) -> None:
+        """Compare with what was told of the same place before, by the life before too."""
+        if row.entry.kind == "record":
+            data = row.entry.data
+            place = tuple(str(data[name]) for name in ("part", "step", "key"))
+            if place in self._told and self._told[place] == data["value"]:
+                self.find(f"{place} = {data['value']!r} is recorded again")
+            self._told[place] = data["value"]
 
 
 class Parts(Check):
@@ -72,19 +71,19 @@ class Parts(Check):
                 self.find(f"two parts are in station {station}")
 
     async def end(self, bench: Bench) -> None:
-        """What became of each; those of a control that was killed are on record as begun."""
-        shown = {part.serial for part in bench.view.parts} if bench.alive else set()
-        last_start = max(entry.sequence for entry in bench.entries("start"))
-        begun = [entry for entry in bench.entries("part") if entry.sequence > last_start]
-        ended = {str(entry.data["part"]) for entry in bench.entries("part.done")}
-        for entry in begun:
-            if (serial := str(entry.data["part"])) not in ended | shown:
-                self.find(f"part {serial} was begun and is nowhere")
+        """What became of each, whichever life began it."""
+        shown = [part.serial for part in bench.view.parts] if bench.alive else []
+        begun, ended = ([str(entry.data["part"]) for entry in bench.entries(kind)] for kind in ("part", "part.done"))
+        for serial in begun:
+            if bench.alive and (times := [*ended, *shown].count(serial)) != 1:
+                self.find(f"part {serial} was begun, and is told {times} times how it ended or where it is")
+        for serial in {each for each in begun if begun.count(each) > 1}:
+            self.find(f"part {serial} was begun twice")
 
 
 @dataclass(slots=True)
 class _Fold:
-    """What the journal alone says of a life."""
+    """What the journal alone says."""
 
     state: str = ""
     mode: str = "Production"
@@ -96,10 +95,7 @@ class _Fold:
     def take(self, kind: str, data: Mapping[str, Any]) -> None:
         """One entry."""
         match kind:
-            case "start":
-                self.__init__()  # type: ignore[misc]
-                self.state = data["state"]
-            case "state":
+            case "start" | "state":
                 self.state = data["state"]
             case "mode":
                 self.mode = data["mode"]
