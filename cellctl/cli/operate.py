@@ -148,6 +148,14 @@ def recover(cell: Reach, question: str | None, choice: str | None) -> None:
         click.echo("The cell asks nothing.")
     for cause in asked:
         click.echo(f"{cause['text']}\n  cellctl recover {cause['id']} {'|'.join(cause['choices'])}")
+        if cause["sensors"]:
+            rows = [(one["signal"], *(_reading(one, when) for when in ("then", "now"))) for one in cause["sensors"]]
+            table(("sensor", "when it was sent", "now"), rows)
+
+
+def _reading(sensor: dict[str, Any], when: str) -> str:
+    value = sensor[when]
+    return "not known" if value is None else number(value, sensor["unit"])
 
 
 def _tell_why(causes: list[dict[str, Any]]) -> None:

@@ -309,7 +309,7 @@ class Cell:
                 self._cancel_changeover(changeover, f"cancelled by {request.by or request.via or 'request'}")
                 return None
             case Recover(question, choice):
-                return self.production.recover(question, choice)
+                return self.production.recover(question, choice, request.by or request.via)
             case _:
                 assert_never(request.action)
 

@@ -84,3 +84,9 @@ class Equipment:
     modes: Mapping[Mode, ModeRule] = field(default_factory=lambda: DEFAULT_MODES)
     devices: Mapping[str, str] = field(default_factory=dict)  # id -> name for people
     simulated: frozenset[str] = frozenset()
+
+    def uses(self, phase: PhaseDefinition) -> frozenset[str]:
+        """The devices that a phase needs for itself alone."""
+        if phase.uses is not None:
+            return phase.uses
+        return self.stations[phase.station].uses if phase.station else frozenset()

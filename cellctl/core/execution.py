@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
-from cellctl.core.condition import Condition, Watch, fill, refs_of
+from cellctl.core.condition import Condition, Watch, fill, refs_of, signals_of
 from cellctl.core.context import (
     AskPerson,
     Invoke,
@@ -21,6 +21,7 @@ from cellctl.core.context import (
     Wish,
     result_of,
 )
+from cellctl.core.equipment import CommandSpec, Equipment
 from cellctl.core.messages import CommandClass, Done, Outcome
 from cellctl.core.outbox import Outbox
 from cellctl.core.parameter import Parameter
@@ -36,6 +37,9 @@ STEPS_PER_TURN = 1_000
 ANSWER_GRACE_NS = 1_000_000_000
 #: How long a device that is back may take to tell whether a pulse was executed.
 PROBE_TIMEOUT_NS = 5_000_000_000
+
+#: So many signals are written down with the intent of a pulse.
+SEEN_MAX = 20
 
 #: Whatever the code of a phase raises ends the phase, never the cell.
 _RAISED = (Exception, SystemExit, GeneratorExit)
@@ -58,6 +62,7 @@ class PhaseRun:
         self._outbox = outbox
         self._coroutine = definition.function(self.context, **around.parameters)
         self._next: tuple[bool, Any] = (True, None)  # send this value, or throw this fault
+        self._witnesses: dict[str, tuple[str, ...]] = {}
 
     @property
     def busy(self) -> bool:
@@ -258,9 +263,17 @@ class PhaseRun:
 
     def _send(self, wish: Invoke, token: int) -> None:
         if wish.spec.command_class in _ONCE:
-            self._around.note("intent", {"key": wish.key, "command": wish.spec.id, "token": token})
+            intent = {"key": wish.key, "command": wish.spec.id, "token": token, "seen": self._seen(wish.spec)}
+            self._around.note("intent", intent)
         order = self._outbox.call(wish.spec, wish.arguments, wish.timeout_ns, token=token)
         self.wait = ForOrder(wish, order, token, self._outbox.now + wish.timeout_ns + ANSWER_GRACE_NS)
+
+    def _seen(self, spec: CommandSpec) -> dict[str, Value]:
+        """What the sensors around tell now: it is shown to a person if nobody knows how the pulse ended."""
+        if spec.id not in self._witnesses:
+            self._witnesses[spec.id] = witnesses(self._around.equipment, self.definition, spec)
+        samples = [(name, self._image.read(name)) for name in self._witnesses[spec.id]]
+        return {name: sample.value for name, sample in samples if sample.good and sample.value is not None}
 
     def _settle(self, wish: Invoke, token: int, done: Done) -> None:
         """What the answer says about a pulse: not executed, executed, or still unknown."""
@@ -307,6 +320,18 @@ class PhaseRun:
             values = {name: value for name, value in read.items() if value is not None}
             self._finish(wish, self._progress.pulses[wish.key].token, values)
             self._resume(result_of(values))
+
+
+def witnesses(equipment: Equipment, phase: PhaseDefinition, spec: CommandSpec) -> tuple[str, ...]:
+    """The signals that may tell what became of a command: its own, and the sensors of the devices around."""
+    own = [*spec.result.values()]
+    for condition in (spec.until, spec.probe):
+        own += [] if condition is None else signals_of(condition)
+    around = {spec.id.partition(".")[0], *equipment.uses(phase)}
+    sensors = (
+        one.id for one in equipment.signals.values() if one.type == "bool" and not one.writable and one.device in around
+    )
+    return tuple(dict.fromkeys([*own, *sensors]))[:SEEN_MAX]
 
 
 def send_safe(wish: SetSignal | Invoke, outbox: Outbox) -> int:

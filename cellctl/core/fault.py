@@ -34,7 +34,10 @@ def parse_policy(text: str) -> Policy:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something that a person must decide. `id` stays the same if the same question comes up again."""
+    """Something that a person must decide. `id` stays the same if the same question comes up again.
+
+    `seen`: of a pulse with an unknown end, what the sensors around told when it was sent.
+    """
 
     id: str
     kind: str
@@ -43,6 +46,7 @@ class Question:
     part: str = ""
     station: str = ""
     data: Mapping[str, Value] = field(default_factory=dict)
+    seen: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,7 @@ class Memory:
         asked = Question(
             data["question"], data["about"], data["text"], tuple(data["choices"]), data["part"], data["station"],
             data["data"],
+            data.get("seen", {}),
         )  # fmt: skip
         if data["step"]:
             self._of(data).questions[data["step"]] = asked

@@ -1,6 +1,6 @@
 """A part in process: where it is in its procedure, what its phases remember, and what was recorded of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cellctl.core.execution import PhaseRun
@@ -46,6 +46,13 @@ class Part:
     def complete(self) -> bool:
         """Whether the whole procedure is done."""
         return not self.due
+
+    @property
+    def doubts(self) -> Iterator[tuple[str, str]]:
+        """Of which pulses nobody knows whether they are done, nor waits for the answer: step and key."""
+        for path, progress in self.progress.items():
+            if path not in self.runs and path not in self.late:
+                yield from ((path, key) for key in progress.doubts)
 
     def enter(self, path: str) -> Progress:
         """The step at `path` is begun, or entered again; what it remembers."""

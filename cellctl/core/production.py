@@ -132,15 +132,15 @@ class Production:
         for run in self.runs:
             run.lose(device, reason)
 
-    def recover(self, question_id: str, choice: str) -> str | None:
+    def recover(self, question_id: str, choice: str, by: str) -> str | None:
         """Take the answer to an open question; None, or why it is not one."""
         approval = self.memory.approval
         if approval is not None and approval.id == question_id:
-            return self._approve(approval, choice)
+            return self._approve(approval, choice, by)
         for part in self.memory.parts:
             for question in part.questions.values():
                 if question.id == question_id:
-                    return self.recovery.answer(part, question, choice)
+                    return self.recovery.answer(part, question, choice, by)
         return f"there is no open question {question_id!r}"
 
     def load(self, recipe: MasterRecipe) -> None:
@@ -249,9 +249,9 @@ class Production:
         occupant = self.memory.stations.get(definition.station or "", part)
         if occupant is not part:
             return f"station {definition.station}, where {occupant.serial} is"
-        needed = self._uses(definition)
+        needed = self._site.equipment.uses(definition)
         for holder, held, other in self._begun():
-            if (holder is not part or held != path) and (taken := needed & self._uses(other)):
+            if (holder is not part or held != path) and (taken := needed & self._site.equipment.uses(other)):
                 return f"{min(taken)}, which {other.name} uses"
         return "the end of its last order" if self._under_way(part, path) else None
 
@@ -261,12 +261,6 @@ class Production:
             for path in part.progress:
                 if step := part.due.get(path):
                     yield part, path, self._site.equipment.phases[step.phase]
-
-    def _uses(self, definition: PhaseDefinition) -> frozenset[str]:
-        """The devices that the phase needs for itself alone."""
-        if definition.uses is not None:
-            return definition.uses
-        return self._site.equipment.stations[definition.station].uses if definition.station else frozenset()
 
     def _under_way(self, part: Part, path: str) -> bool:
         """Whether the device may be executing a pulse of the step just now: before its answer nothing is known."""
@@ -323,10 +317,10 @@ class Production:
         self.recovery.demand = (Command.HOLD, Cause("first_article", question.id, text))
         ask(self._site, part, "", question)
 
-    def _approve(self, question: Question, choice: str) -> str | None:
+    def _approve(self, question: Question, choice: str, by: str) -> str | None:
         if choice not in question.choices:
             return f"{choice!r} is not possible; choose {' or '.join(question.choices)}"
-        self._site.outbox.note("answer", part=question.part, question=question.id, choice=choice)
+        self._site.outbox.note("answer", part=question.part, question=question.id, choice=choice, by=by)
         return None
 
     def _retire_jobs(self) -> None:

@@ -6,7 +6,7 @@ its name, and its number within the item, so that the same place of the same pha
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,10 +18,14 @@ OF_A_STEP = frozenset({"item", "kept", "record", "intent", "intent.void", "done"
 
 @dataclass(slots=True)
 class Pulse:
-    """One execution of a command that must not happen twice. `result` is None until it is known to be done."""
+    """One execution of a command that must not happen twice. `result` is None until it is known to be done.
+
+    `seen` is what the sensors around told when it was sent.
+    """
 
     token: int
     result: Mapping[str, Value] | None = None
+    seen: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -45,7 +49,7 @@ class Progress:
             case "record":
                 self.records[data["key"]] = data["value"]
             case "intent":
-                self._settle(data["key"], Pulse(data["token"]))
+                self._settle(data["key"], Pulse(data["token"], seen=data.get("seen", {})))
             case "intent.void":
                 self.pulses.pop(data["key"], None)
             case "done":
@@ -55,6 +59,11 @@ class Progress:
                 self._retry(place_of(data["key"]), data["retry"])
             case _:  # a fault
                 self._retry(data["fault"], data["retry"])
+
+    @property
+    def doubts(self) -> Iterator[str]:
+        """The keys of the pulses of which nobody knows whether they are done."""
+        return (key for key, pulse in self.pulses.items() if pulse.result is None)
 
     def _finish(self, item: str) -> None:
         """The item is done; what happened inside it need not be remembered any longer."""
@@ -78,6 +87,11 @@ class Progress:
 def doubt_of(key: str) -> str:
     """The key of the question what became of the pulse `key`."""
     return f"{key}?"
+
+
+def command_of(key: str) -> str:
+    """The command of the pulse `key`."""
+    return place_of(key).rpartition("/")[2]
 
 
 def place_of(key: str) -> str:

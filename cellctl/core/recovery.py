@@ -1,6 +1,7 @@
 """Recovery: what is done when a phase is in trouble, by the policy of its step or by the decision of a person."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from cellctl.core.context import AskPerson, RaiseFault
 from cellctl.core.fault import Cause, Question, parse_policy
@@ -34,18 +35,24 @@ class Recovery:
             question = Question(identity, "ask", wish.text, wish.choices, part.serial, definition.station or "")
             self._ask(part, path, question)
             return False
-        kind, data = (wish.kind, wish.data) if isinstance(wish, RaiseFault) else ("in_doubt", {})
+        place = definition.station or ""
+        question = Question(identity, "in_doubt", "", definition.recoveries("in_doubt"), part.serial, place)
+        if isinstance(wish, RaiseFault):
+            choices = definition.recoveries(wish.kind)
+            question = replace(question, kind=wish.kind, choices=choices, data=wish.data)
+        else:
+            question = replace(question, seen=part.progress[path].pulses[wish.key].seen)
+        kind = question.kind
         policy = parse_policy(step.on_fault.get(kind, "ask"))
         retries, place = part.progress[path].retries, place_of(wait.key)
         if isinstance(wish, RaiseFault) and retries[place] < policy.retries:
             self._choose(part, path, wait.key, "retry", retries[place] + 1)
             return True
-        choices = definition.recoveries(kind)
-        if policy.then in choices:
+        if policy.then in question.choices:
             self._choose(part, path, wait.key, policy.then)
             return True
-        text = _told(step.phase, kind, data)
-        self._ask(part, path, Question(identity, kind, text, choices, part.serial, definition.station or "", data))
+        text = _told(step.phase, kind, question.data)
+        self._ask(part, path, replace(question, text=text))
         if policy.then in DEMANDS:
             self._demand(policy.then, identity, text)
         return False
@@ -73,12 +80,12 @@ class Recovery:
             case _:
                 self._demand(policy.then, identity, fault.text)
 
-    def answer(self, part: Part, question: Question, choice: str) -> str | None:
+    def answer(self, part: Part, question: Question, choice: str, by: str) -> str | None:
         """A person decided; None, or why the choice cannot be taken."""
         if choice not in question.choices:
             return f"{choice!r} is not possible; choose {' or '.join(question.choices)}"
         path = next(path for path, asked in part.questions.items() if asked is question)
-        self._site.outbox.note("answer", part=part.serial, question=question.id, choice=choice)
+        self._site.outbox.note("answer", part=part.serial, question=question.id, choice=choice, by=by)
         key = question.id.removeprefix(_id(part, path, ""))
         if key:
             self._choose(part, path, key, choice)
@@ -125,6 +132,7 @@ def ask(site: Site, part: Part, path: str, question: Question) -> None:
         choices=list(question.choices),
         station=question.station,
         data=dict(question.data),
+        **({"seen": dict(question.seen)} if question.seen else {}),
     )
 
 

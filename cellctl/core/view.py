@@ -3,6 +3,7 @@
 The rule kept here: everything is plain data with the field's names, ready to be shown; nothing here decides.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cellctl.core.alarm import Alarm
@@ -11,8 +12,9 @@ from cellctl.core.changeover import Changeover
 from cellctl.core.fault import Cause, Question
 from cellctl.core.part import Part
 from cellctl.core.production import Production
+from cellctl.core.progress import command_of
 from cellctl.core.recipe import FirstArticle, Prepare, RunPhase
-from cellctl.core.signal import Value
+from cellctl.core.signal import Image, Value
 from cellctl.core.why import why
 
 
@@ -40,7 +42,7 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class PartView:
-    """A part in process: the phases that run for it, and what they wait for."""
+    """A part in process: the phases that run for it, what they wait for, and of which commands nobody knows the end."""
 
     serial: str
     job: str
@@ -49,6 +51,7 @@ class PartView:
     phases: tuple[str, ...]
     progress: str
     waits: tuple[str, ...]
+    doubts: tuple[str, ...]
     scrapped: bool
     started_ns: int
 
@@ -110,6 +113,30 @@ class ChangeoverView:
 
 
 @dataclass(frozen=True, slots=True)
+class SensorView:
+    """What a sensor told when a pulse was sent whose end nobody knows, and what it tells now (None: not known)."""
+
+    signal: str
+    then: Value
+    now: Value | None
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionView:
+    """Something that a person must decide, with what the sensors say about it."""
+
+    id: str
+    kind: str
+    text: str
+    choices: tuple[str, ...]
+    part: str
+    station: str
+    data: Mapping[str, Value]
+    sensors: tuple[SensorView, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """One moment of the cell."""
 
@@ -135,7 +162,7 @@ class View:
     stations: tuple[StationView, ...]
     devices: tuple[DeviceView, ...]
     alarms: tuple[Alarm, ...]
-    questions: tuple[Question, ...]
+    questions: tuple[QuestionView, ...]
     changeover: ChangeoverView | None
 
 
@@ -184,7 +211,7 @@ def view_of(cell: Cell) -> View:
             for link in cell.links.values()
         ),
         alarms=tuple(cell.alarms.in_order()),
-        questions=tuple(memory.questions),
+        questions=tuple(_question(one, cell.image) for one in memory.questions),
         changeover=None if cell.changeover is None else _changeover(cell.changeover, memory.articles),
     )
 
@@ -198,8 +225,21 @@ def _part(part: Part, production: Production) -> PartView:
         phases=tuple(run.definition.name for run in part.runs.values()),
         progress="; ".join(run.context.progress_text for run in part.runs.values() if run.context.progress_text),
         waits=tuple(production.waits_for(part)),
+        doubts=tuple(f"{command_of(key)} ({path})" for path, key in part.doubts),
         scrapped=part.scrapped,
         started_ns=part.started_ns,
+    )
+
+
+def _question(asked: Question, image: Image) -> QuestionView:
+    now = {name: image.read(name) for name in asked.seen if name in image.signals}
+    sensors = (
+        SensorView(name, then, now[name].value if now[name].good else None, image.signals[name].unit)
+        for name, then in asked.seen.items()
+        if name in now
+    )
+    return QuestionView(
+        asked.id, asked.kind, asked.text, asked.choices, asked.part, asked.station, asked.data, tuple(sensors)
     )
 
 

@@ -12,6 +12,10 @@ from cellctl.core.changeover import Changeover
 from cellctl.core.fault import Cause, not_connected
 from cellctl.core.messages import LinkState
 from cellctl.core.packml import STATE_COMPLETE, Mode, State
+from cellctl.core.progress import command_of
+
+#: What becomes of a pulse with an unknown end.
+ASKED = "When its step goes on the device is asked; if it cannot tell, you are."
 
 #: What takes the cell on from a wait state.
 NEXT = {
@@ -34,6 +38,7 @@ def why(cell: Cell) -> Iterator[Cause]:
         *_lost(cell),
         *_owed(cell),
         *_questions(cell),
+        *_doubts(cell),
         *(_state(cell) if cell.changing_over is None else _changeover(cell.changing_over)),
     ):
         if (cause.kind, cause.id) not in seen:
@@ -78,6 +83,15 @@ def _owed(cell: Cell) -> Iterator[Cause]:
 def _questions(cell: Cell) -> Iterator[Cause]:
     for one in cell.memory.questions:
         yield Cause("question", one.id, one.text, f"Choose: {', '.join(one.choices)}")
+
+
+def _doubts(cell: Cell) -> Iterator[Cause]:
+    """Pulses with an unknown end that nobody was asked about yet."""
+    for part in cell.memory.parts:
+        for path, key in part.doubts:
+            if path not in part.questions:
+                text = f"{part.serial}: nobody knows whether {command_of(key)} was done"
+                yield Cause("in_doubt", f"{part.serial}/{path}/{key}", text, ASKED)
 
 
 def _changeover(changeover: Changeover) -> Iterator[Cause]:

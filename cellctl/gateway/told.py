@@ -14,8 +14,8 @@ NOT_ON_TRIAL = "The cell does not run on simulated devices: nothing goes wrong h
 
 def cell_told(view: Mapping[str, Any]) -> dict[str, Any]:
     """The cell: what it does, why it waits, and which commands are possible."""
-    choices = {question["id"]: question["choices"] for question in view["questions"]}
-    why = [{**cause, "choices": choices.get(cause["id"], [])} for cause in view["why"]]
+    asked = {one["id"]: {"choices": one["choices"], "sensors": one["sensors"]} for one in view["questions"]}
+    why = [{**cause, **asked.get(cause["id"], {"choices": [], "sensors": []})} for cause in view["why"]]
     return {
         **view,
         "jobs_waiting": max(0, len(view["jobs"]) - 1),

@@ -99,10 +99,22 @@ def test_a_pulse_with_an_unknown_end_is_asked_about_after_a_power_cut() -> None:
     bench.answers["robot.punch"] = never
     bench.produce(1, seconds=0.1)
     after = again(bench)
+    assert after.view().parts[0].doubts == ("robot.punch (punching)",)
+    assert [cause.text for cause in after.view().why if cause.kind == "in_doubt"] == [
+        "J-0001: nobody knows whether robot.punch was done"
+    ]
     resume(after)
+    after.values["laser.ready"] = False
     after.advance(0.1)
     (question,) = after.view().questions
     assert (question.kind, question.choices) == ("in_doubt", ("done", "redo", "scrap"))
+    assert [(one.signal, one.then, one.now) for one in question.sensors] == [("laser.ready", True, False)]
+    after.lose("laser")
+    assert after.view().questions[0].sensors[0].now is None
+    assert [cause.kind for cause in after.view().why if cause.id.startswith("J-0001")] == ["question"]
+    after.back("laser")
+    after.advance(1.2)
+    after.fire(Command.UNHOLD)
     after.ask(Recover(question.id, "done"))
     after.until(State.COMPLETED)
     assert (after.sent("robot.punch"), after.view().good) == ([], 1)

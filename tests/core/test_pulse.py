@@ -33,6 +33,10 @@ async def punch(c: Any) -> None:
     SEEN.append("punched")
 
 
+#: What the signals of the laser tell at the beginning.
+WITNESSED = {"laser.peak": 1400.0, "laser.last": 0, "laser.ready": False}
+
+
 def tokens(solo: Solo) -> list[int]:
     return [order.token for order in solo.orders if isinstance(order, Call)]
 
@@ -45,7 +49,7 @@ def test_a_pulse_is_written_down_before_and_after() -> None:
     assert SEEN == [1450.0]
     assert solo.notes == [
         ("tokens", {"reserved": 257}),
-        ("intent", {"key": "laser.fire#1", "command": "laser.fire", "token": 1}),
+        ("intent", {"key": "laser.fire#1", "command": "laser.fire", "token": 1, "seen": WITNESSED}),
         ("done", {"key": "laser.fire#1", "command": "laser.fire", "token": 1, "result": {"peak": 1450.0}}),
     ]
 
@@ -133,7 +137,7 @@ def test_done_takes_what_can_be_read() -> None:
     [
         (Outcome.CONFIRMED, {"laser.fire#1": Pulse(1, {"peak": 9.0})}),
         (Outcome.REFUSED, {}),
-        (Outcome.UNKNOWN, {"laser.fire#1": Pulse(1)}),
+        (Outcome.UNKNOWN, {"laser.fire#1": Pulse(1, seen=WITNESSED)}),
     ],
 )
 def test_the_late_answer_of_a_closed_phase_is_heard(outcome: Outcome, remembered: dict[str, Pulse]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from cellctl.core.alarm import Alarm
-from cellctl.core.fault import Cause, Question
+from cellctl.core.fault import Cause
 from cellctl.core.messages import Receipt, Refused, Request
 from cellctl.core.signal import Quality, Sample
 from cellctl.core.view import (
@@ -18,7 +18,9 @@ from cellctl.core.view import (
     DownloadView,
     JobView,
     PartView,
+    QuestionView,
     RecipeView,
+    SensorView,
     StationView,
     StepView,
     View,
@@ -53,7 +55,7 @@ def producing(**changes: object) -> View:
         "refusals": {},
         "why": (),
         "parts": (
-            PartView("job-1-0008", "job-1", "module-12s", "weld", ("weld_busbars",), "point 7 of 24", (), False, 1),
+            PartView("job-1-0008", "job-1", "module-12s", "weld", ("weld_busbars",), "point 7 of 24", (), (), False, 1),
             PartView(
                 "job-1-0009",
                 "job-1",
@@ -62,6 +64,7 @@ def producing(**changes: object) -> View:
                 (),
                 "",
                 ("place_module: waits for eol.measure(time=2,voltage=500)",),
+                (),
                 False,
                 2,
             ),
@@ -79,9 +82,21 @@ def producing(**changes: object) -> View:
     return View(**{**fields, **changes})  # type: ignore[arg-type]
 
 
+def asked(identity: str, kind: str, text: str, choices: tuple[str, ...], *sensors: SensorView) -> QuestionView:
+    return QuestionView(identity, kind, text, choices, "job-1-0008", "weld", {}, sensors)
+
+
+def in_doubt() -> View:
+    """A cell that asks what became of a pulse."""
+    sensors = SensorView("robot.holds_part", False, True, ""), SensorView("robot.force", 2.5, None, "N")
+    question = asked("job-1-0008/pick#1?", "in_doubt", "pick: in doubt", ("done", "redo", "scrap"), *sensors)
+    why = (Cause("question", question.id, question.text, "Choose: done, redo, scrap"),)
+    return producing(why=why, questions=(question,))
+
+
 def held() -> View:
     """A cell with an alarm, a lost device, a question, and a reason for each."""
-    question = Question("job-1-0008/weld#1", "weak_weld", "weld_busbars: weak weld", ("retry", "skip", "scrap"))
+    question = asked("job-1-0008/weld#1", "weak_weld", "weld_busbars: weak weld", ("retry", "skip", "scrap"))
     devices = tuple(
         DeviceView(
             name, "lost" if name == "laser" else "connected", "no answer" if name == "laser" else "", "", True, True

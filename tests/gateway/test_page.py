@@ -15,7 +15,7 @@ from playwright.async_api import ConsoleMessage, Locator, Page, Request, async_p
 from cellctl.core.fault import Cause
 from cellctl.core.messages import Operate, Recover, Refused
 from cellctl.core.packml import Command
-from tests.gateway.control import FakeControl, changing_over, held, producing, until
+from tests.gateway.control import FakeControl, changing_over, held, in_doubt, producing, until
 
 STATIC = Path(sys.modules["cellctl"].__path__[0]) / "gateway" / "http" / "static"
 ARGUMENTS = [
@@ -76,6 +76,15 @@ async def test_why_alarms_devices_and_the_choice(page: Page, control: FakeContro
     await page.get_by_role("button", name="Scrap").click()
     await asked(control)
     assert control.requests[0].action == Recover(control.view.questions[0].id, "scrap")
+
+
+async def test_who_decides_about_a_pulse_sees_the_sensors_of_then_and_now(page: Page, control: FakeControl) -> None:
+    control.view = in_doubt()
+    rows = page.locator(".sensors tbody tr")
+    await expect(rows).to_have_text(["robot.holds_partnoyes", "robot.force2.5 Nnot known"])
+    await page.get_by_role("button", name="Done").click()
+    await asked(control)
+    assert control.requests[0].action == Recover(control.view.questions[0].id, "done")
 
 
 async def test_a_button_sends_its_command_and_shows_the_answer(page: Page, control: FakeControl) -> None:

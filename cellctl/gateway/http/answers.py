@@ -63,6 +63,15 @@ class Counts(Answer):
     reject: int
 
 
+class Sensor(Answer):
+    """What a sensor told when a command was sent whose end nobody knows, and what it tells now (null: not known)."""
+
+    signal: str
+    then: bool | int | float | str
+    now: bool | int | float | str | None
+    unit: str
+
+
 class Reason(Answer):
     """Why the cell is not producing, what to do, and what may be chosen if it is a question (its `id` names it)."""
 
@@ -71,6 +80,7 @@ class Reason(Answer):
     text: str
     do: str
     choices: list[str] = []
+    sensors: list[Sensor] = []
 
 
 class CommandRule(Answer):

@@ -113,6 +113,7 @@ function Reasons({ now }) {
           <li key=${reason.id} class=${reason.kind}>
             <${Sign} kind=${reason.kind} />
             <div><span class="value">${words(reason.text)}</span>${reason.do && !reason.choices.length && html`<em>${reason.do}</em>`}
+              ${reason.sensors.length > 0 && html`<${Sensors} list=${reason.sensors} />`}
               ${reason.choices.length > 0 && html`<div class="choices" role="group" aria-label=${t.choose}>
                 ${reason.choices.map((choice) => html`<${Choice} key=${choice} question=${reason.id} choice=${choice} />`)}
               </div>`}
@@ -121,6 +122,20 @@ function Reasons({ now }) {
         ${quiet && html`<li class="quiet">${t.nothing_waits}</li>`}
       </ul>
     </section>`;
+}
+
+function Sensors({ list }) {
+  const reading = (value, unit) =>
+    value === null ? t.not_known : typeof value === "boolean" ? t.bool[value] : `${value} ${unit}`.trimEnd();
+  return html`
+    <table class="sensors">
+      <thead><tr><th>${t.sensor}</th><th>${t.then}</th><th>${t.now}</th></tr></thead>
+      <tbody>${list.map((one) => html`
+        <tr key=${one.signal} class=${one.then === one.now ? "" : "changed"}>
+          <td>${one.signal}</td><td>${reading(one.then, one.unit)}</td><td class="value">${reading(one.now, one.unit)}</td>
+        </tr>`)}
+      </tbody>
+    </table>`;
 }
 
 function Choice({ question, choice }) {
