@@ -141,6 +141,7 @@ def cli() -> str:
                 (3, "files invalid"),
                 (4, "the cell or a device cannot be reached"),
                 (5, "refused by the state of the cell"),
+                (7, "verification failed: something is not as it was written"),
                 (130, "interrupted"),
             ],
         ),

@@ -57,7 +57,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
         "part": ("records", "part", "One part: recipe, values, result."),
         "alarms": ("records", "alarms", "Active alarms, and those of the past."),
         "history": ("records", "history", "The past values of a signal."),
-        "journal": ("records", "journal", "The cell's decisions, newest last."),
+        "journal": ("journal", "journal", "The cell's decisions, newest last; verify and archive them."),
     },
     "Test": {
         "incident": ("incident", "incident", "What the flight recorder kept: export, replay, make a test of it."),

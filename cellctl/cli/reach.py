@@ -41,7 +41,7 @@ from cellctl.faults import Fault
 from cellctl.faults.door import FAULTS_SOCKET
 from cellctl.gateway.parts import Parts
 from cellctl.gateway.told import NOT_ON_TRIAL, cell_told, sentence, unknown
-from cellctl.records import JOURNAL_FILE, STATE_FOLDER, Records, RecordsError
+from cellctl.records import ARCHIVE_FOLDER, JOURNAL_FILE, STATE_FOLDER, Records, RecordsError
 
 SOCKET = "control.sock"
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -172,8 +172,11 @@ class Local:
         """See `Reach`."""
         with self._recorded():
             found = self._parts.find(serial)
+            missing = [] if found else self._parts.missing()
         if found is None:
-            raise Failure(f"There is no part {serial!r}.")
+            runs = " and ".join(f"{first:,} to {last:,}" for first, last in missing)
+            away = f"It may be in entries {runs}: their archives are not in {self.folder / ARCHIVE_FOLDER}."
+            raise Failure(f"There is no part {serial!r}.", detail=away if missing else "")
         return found
 
     def journal(self, kind: str | None, limit: int) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
-"""What is on record: parts, alarms, the history of a signal, the journal."""
+"""What is on record: parts, alarms, the history of a signal."""
 
-import json
 import time
 from typing import Any
 
@@ -89,22 +88,6 @@ def history(cell: Reach, signal: str, last: str, limit: int, as_json: bool) -> N
         table(("time", signal, "quality"), [(clock(s["time_ns"]), number(s["value"]), s["quality"]) for s in samples])
     else:
         click.echo(f"Nothing was stored of {signal} in the last {last}.")
-
-
-@click.command()
-@click.option("--kind", help="Only entries of this kind, such as state or request.")
-@click.option("--limit", type=LIMIT, default=50, show_default=True, help="How many.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-@recalling
-def journal(cell: Reach, kind: str | None, limit: int, as_json: bool) -> None:
-    """The last decisions of the cell, newest last."""
-    entries = cell.journal(kind, limit)
-    if as_json:
-        document("cellctl.journal/1", {"entries": entries})
-        return
-    for entry in entries:
-        data = json.dumps(entry["data"], ensure_ascii=False)
-        click.echo(f"{entry['sequence']:>7}  {clock(entry['time_ns'])}  {entry['kind']:<16} {data}")
 
 
 def _recipe(part: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import click
 
-FAILED, USAGE, INVALID, UNREACHABLE, REFUSED, INTERRUPTED = 1, 2, 3, 4, 5, 130
+FAILED, USAGE, INVALID, UNREACHABLE, REFUSED, UNVERIFIED, INTERRUPTED = 1, 2, 3, 4, 5, 7, 130
 
 
 class Failure(Exception):  # noqa: N818 - it is what the command came to, not a fault of the program

@@ -3,23 +3,17 @@
 The rule kept here: a part is what the journal says and nothing else. Every answer is bounded, nothing is locked.
 """
 
-import json
-import sqlite3
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cellctl.records import JOURNAL_FILE, RecordsError
+from cellctl.records import JOURNAL_FILE, LAST, Pick, Reader, Row, Written, written
 
 #: What is told about a part between its beginning ("part") and its end ("part.done").
-_BETWEEN = "'record', 'fault', 'question', 'recovery', 'part.scrap'"
+_BETWEEN = ("record", "fault", "question", "recovery", "part.scrap")
 
-#: Above every sequence number.
-_LAST = 2**62
-
-_ENTRY = "SELECT sequence, time_ns, kind, body FROM entry"
-_OF_PART = "json_extract(body, '$.part') = ?"
+#: More than any part has.
+_ALL = 1_000_000
 
 
 class Parts:
@@ -29,48 +23,49 @@ class Parts:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / JOURNAL_FILE
+        self._folder = folder
 
     def latest(self, limit: int = 100) -> list[dict[str, Any]]:
         """The `limit` parts that were finished last, newest first."""
-        return self._told(f"{_ENTRY} WHERE kind = 'part.done' ORDER BY sequence DESC LIMIT ?", limit)
+        return self._told(lambda reader: reader.newest(Pick(kinds=("part.done",)), limit))
 
     def find(self, serial: str) -> dict[str, Any] | None:
         """The part with this serial, finished or not; None if there never was one."""
-        among = f"kind IN ('part', 'part.done') AND {_OF_PART}"
-        found = self._told(f"{_ENTRY} WHERE {among} ORDER BY sequence DESC LIMIT 1", serial)
+        found = self._told(lambda reader: reader.newest(Pick(kinds=("part", "part.done"), part=serial), 1))
         return found[0] if found else None
 
-    def _told(self, query: str, argument: object) -> list[dict[str, Any]]:
-        if not self._path.exists():
+    def missing(self) -> list[tuple[int, int]]:
+        """The first and the last of each run of entries that were archived, and are not here to be looked into."""
+        if not (self._folder / JOURNAL_FILE).exists():
             return []
-        try:
-            with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=2)) as database:
-                return [_part(database, row) for row in database.execute(query, (argument,)).fetchall()]
-        except (sqlite3.Error, ValueError) as error:
-            raise RecordsError(f"{self._path} cannot be read: {error}.") from error
+        with Reader(self._folder) as reader:
+            return reader.missing()
+
+    def _told(self, ends: Callable[[Reader], list[Row]]) -> list[dict[str, Any]]:
+        if not (self._folder / JOURNAL_FILE).exists():
+            return []
+        with Reader(self._folder) as reader:
+            parts = [_part(reader, end) for end in written(ends(reader))]
+        return [part for part in parts if part is not None]
 
 
-def _part(database: sqlite3.Connection, last: tuple[Any, ...]) -> dict[str, Any]:
-    """The whole part, from its last entry back to its first."""
-    sequence, time_ns, kind, body = last
-    end = json.loads(body)
-    query = f"{_ENTRY} WHERE kind = 'part' AND sequence <= ? AND {_OF_PART} ORDER BY sequence DESC LIMIT 1"
-    first, begun_ns, _, begun = database.execute(query, (sequence, end["part"])).fetchone()
-    begin = json.loads(begun)
-    among = f"kind IN ({_BETWEEN}) AND sequence BETWEEN ? AND ? AND {_OF_PART}"
-    finished = kind == "part.done"
-    rows = database.execute(
-        f"{_ENTRY} WHERE {among} ORDER BY sequence", (first, sequence if finished else _LAST, end["part"])
-    )
-    told = [(at, name, json.loads(text)) for _, at, name, text in rows]
+def _part(reader: Reader, end: Written) -> dict[str, Any] | None:
+    """The whole part, from its last entry back to its first; None if the archive with the first is not here."""
+    serial = str(end.data["part"])
+    begun = written(reader.newest(Pick(kinds=("part",), part=serial, upto=end.sequence), 1))
+    if not begun:
+        return None
+    begin, finished = begun[0], end.kind == "part.done"
+    upto = end.sequence if finished else LAST
+    between = Pick(after=begin.sequence - 1, upto=upto, kinds=_BETWEEN, part=serial)
+    told = [(each.time_ns, each.kind, each.data) for each in written(reader.oldest(between, _ALL))]
     return {
-        "serial": end["part"],
-        "job": begin["job"],
-        "recipe": {"id": begin["recipe"], "version": begin["version"]},
-        "result": end["result"] if finished else None,
-        "started_ns": begun_ns,
-        "finished_ns": time_ns if finished else None,
+        "serial": serial,
+        "job": begin.data["job"],
+        "recipe": {"id": begin.data["recipe"], "version": begin.data["version"]},
+        "result": end.data["result"] if finished else None,
+        "started_ns": begin.time_ns,
+        "finished_ns": end.time_ns if finished else None,
         "records": _records([(at, data) for at, name, data in told if name == "record"]),
         "events": [_event(at, name, data) for at, name, data in told if name != "record"],
     }

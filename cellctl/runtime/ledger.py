@@ -13,24 +13,12 @@ from math import isfinite
 from pathlib import Path
 
 from cellctl.core.messages import Entry
-from cellctl.records import JOURNAL_FILE, JOURNAL_VERSION, chained
+from cellctl.records.chain import chained
+from cellctl.records.files import JOURNAL_FILE, origin
+from cellctl.runtime.format import FormatError, prepared
 
 #: Nothing that a cell decides is nested deeper.
 DEPTH_MAX = 8
-
-_SCHEMA = f"""
-BEGIN;
-CREATE TABLE entry (
-    sequence INTEGER PRIMARY KEY,
-    time_ns  INTEGER NOT NULL,
-    kind     TEXT    NOT NULL,
-    body     TEXT    NOT NULL,
-    hash     BLOB    NOT NULL
-);
-CREATE INDEX entry_kind ON entry (kind, sequence);
-PRAGMA user_version = {JOURNAL_VERSION};
-COMMIT;
-"""
 
 
 class JournalError(Exception):
@@ -71,7 +59,13 @@ class Ledger:
         self.path = folder / JOURNAL_FILE
         self._synchronous, self._disk = synchronous, disk or Disk()
         self._database = self._opened()
-        self.tail = self._last()
+        try:
+            self.tail = self._last()
+        except sqlite3.Error as error:
+            self._database.close()
+            raise JournalError(
+                f"The journal {self.path} is damaged: {error}. 'cellctl journal verify' says how far it is whole."
+            ) from error
 
     def write(self, rows: Sequence[Row]) -> None:
         """Commit those of `rows` that come after the tail. sqlite3.Error if the disk does not take them."""
@@ -119,23 +113,20 @@ class Ledger:
                 database.execute("PRAGMA journal_mode = WAL")
                 database.execute(f"PRAGMA synchronous = {self._synchronous}")
                 database.execute("PRAGMA journal_size_limit = 16777216")
-                (version,) = database.execute("PRAGMA user_version").fetchone()
-                if version == 0:
-                    database.executescript(_SCHEMA)
-                elif version != JOURNAL_VERSION:
-                    raise JournalError(
-                        f"The journal {self.path} has format {version}; this cellctl reads {JOURNAL_VERSION}."
-                    )
+                prepared(database, self.path)
             except BaseException:
                 database.close()
                 raise
+        except FormatError as error:
+            raise JournalError(str(error)) from error
         except (sqlite3.Error, OSError) as error:
             raise JournalError(f"The journal {self.path} cannot be opened: {error}.") from error
         return database
 
     def _last(self) -> Tail:
         row = self._database.execute("SELECT sequence, hash FROM entry ORDER BY sequence DESC LIMIT 1").fetchone()
-        return Tail(*row) if row else Tail(0, b"")
+        begin = origin(self._database)
+        return Tail(*row) if row else Tail(begin.sequence, begin.hash)
 
 
 def _body(entry: Entry) -> str:

@@ -6,21 +6,41 @@ kept here: nothing is ever written, and no reader keeps a transaction open, so t
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from urllib.parse import quote
 
 from cellctl.core.messages import JSON
 from cellctl.core.signal import Quality, Sample
+from cellctl.records.chain import Verdict, verified
+from cellctl.records.files import (
+    ARCHIVE_FOLDER,
+    JOURNAL_FILE,
+    JOURNAL_VERSION,
+    LAST,
+    Pick,
+    Reader,
+    RecordsError,
+    Row,
+    reading,
+)
+
+__all__ = [
+    "ARCHIVE_FOLDER",
+    "JOURNAL_FILE",
+    "JOURNAL_VERSION",
+    "LAST",
+    "Pick",
+    "Reader",
+    "RecordsError",
+    "Row",
+    "Verdict",
+]
 
 #: The state folder of a cell lies beside its files, if no other is named.
 STATE_FOLDER = ".cellctl"
 
-JOURNAL_FILE = "journal.db"
-JOURNAL_VERSION = 1
 HISTORY_FILE = "history.db"
 HISTORY_VERSION = 1
 
@@ -29,10 +49,6 @@ DAY_NS = 86_400_000_000_000
 
 #: Rows fetched at a time, so that no reading transaction lasts long.
 _PAGE = 1_000
-
-
-class RecordsError(Exception):
-    """There is no journal or history in this folder, or it cannot be read: a sentence for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +62,6 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The result of a check of the chain: how many entries are whole, and the first that is not."""
-
-    entries: int
-    broken_at: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Point:
     """The samples of one signal within one interval of a trend: only good numbers count."""
 
@@ -64,11 +72,6 @@ class Point:
     count: int
 
 
-def chained(previous: bytes, time_ns: int, kind: str, body: str) -> bytes:
-    """The hash of an entry: over the hash of the one before it and all that it says."""
-    return sha256(previous + f"{time_ns} {len(kind)} {kind} ".encode() + body.encode()).digest()
-
-
 class Records:
     """The records in one state folder. Opens files only while reading; safe to keep, and to use from any thread."""
 
@@ -77,30 +80,22 @@ class Records:
 
     def entries(self, *, after: int = 0, kind: str | None = None, limit: int = _PAGE) -> list[Written]:
         """Up to `limit` entries with a number above `after`, oldest first; only of `kind` if it is given."""
-        where, values = ("AND kind = ?", [kind]) if kind else ("", [])
-        return self._select(f"sequence > ? {where} ORDER BY sequence LIMIT ?", [after, *values, limit])
+        with Reader(self.folder) as reader:
+            return written(reader.oldest(Pick(after=after, kinds=_kinds(kind)), limit))
 
     def latest(self, *, kind: str | None = None, limit: int = 100) -> list[Written]:
         """The last `limit` entries, oldest first; only of `kind` if it is given."""
-        where, values = ("kind = ?", [kind]) if kind else ("TRUE", [])
-        return self._select(f"{where} ORDER BY sequence DESC LIMIT ?", [*values, limit])[::-1]
+        with Reader(self.folder) as reader:
+            return written(reader.newest(Pick(kinds=_kinds(kind)), limit)[::-1])
+
+    def missing(self) -> list[tuple[int, int]]:
+        """The first and the last of each run of entries that were archived and are not in the folder any more."""
+        with Reader(self.folder) as reader:
+            return reader.missing()
 
     def verify(self) -> Verdict:
-        """Recompute the whole chain of hashes."""
-        previous, number = b"", 0
-        while True:
-            with self._journal() as database:
-                rows = database.execute(
-                    "SELECT sequence, time_ns, kind, body, hash FROM entry"
-                    " WHERE sequence > ? ORDER BY sequence LIMIT ?",
-                    (number, _PAGE),
-                ).fetchall()
-            for sequence, time_ns, kind, body, told in rows:
-                if sequence != number + 1 or chained(previous, time_ns, kind, body) != told:
-                    return Verdict(number, number + 1)
-                previous, number = told, sequence
-            if not rows:
-                return Verdict(number)
+        """Recompute the whole chain of hashes, from the oldest archive to the last entry."""
+        return verified(self.folder)
 
     def samples(self, signal: str, start_ns: int, end_ns: int, limit: int = 10_000) -> list[Sample]:
         """The stored samples of `signal` in the half-open interval, oldest first; empty for a name never stored."""
@@ -131,33 +126,17 @@ class Records:
                 found += [Point(*row) for row in rows]
         return found
 
-    def _select(self, rest: str, values: list[object]) -> list[Written]:
-        with self._journal() as database:
-            rows = database.execute(f"SELECT sequence, time_ns, kind, body FROM entry WHERE {rest}", values)
-            return [Written(sequence, time_ns, kind, json.loads(body)) for sequence, time_ns, kind, body in rows]
-
-    def _journal(self) -> AbstractContextManager[sqlite3.Connection]:
-        return _reading(self.folder / JOURNAL_FILE, JOURNAL_VERSION)
-
     def _history(self) -> AbstractContextManager[sqlite3.Connection]:
-        return _reading(self.folder / HISTORY_FILE, HISTORY_VERSION)
+        return reading(self.folder / HISTORY_FILE, frozenset({HISTORY_VERSION}))
 
 
-@contextmanager
-def _reading(path: Path, version: int) -> Iterator[sqlite3.Connection]:
-    if not path.exists():
-        raise RecordsError(f"There is no {path.name} in {path.parent}.")
-    try:
-        database = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, timeout=5.0)
-        try:
-            (found,) = database.execute("PRAGMA user_version").fetchone()
-            if found != version:
-                raise RecordsError(f"{path} has format {found}; this cellctl reads {version}.")
-            yield database
-        finally:
-            database.close()
-    except (sqlite3.Error, ValueError) as error:
-        raise RecordsError(f"{path} cannot be read: {error}.") from error
+def written(rows: Sequence[Row]) -> list[Written]:
+    """The entries of these rows."""
+    return [Written(sequence, time_ns, kind, json.loads(body)) for sequence, time_ns, kind, body, _ in rows]
+
+
+def _kinds(kind: str | None) -> tuple[str, ...]:
+    return (kind,) if kind else ()
 
 
 def day_table(time_ns: int) -> str:

@@ -1,0 +1,21 @@
+"""Where the files of a cell are that a command works on: its state folder.
+
+The rule kept here: a folder that is not there is a sentence, and nothing is made in its place.
+"""
+
+from pathlib import Path
+
+from cellctl.cli.terminal import UNREACHABLE, Failure
+from cellctl.records import JOURNAL_FILE, STATE_FOLDER
+
+
+def state_folder(named: Path | None) -> Path:
+    """The state folder named, else a `.cellctl` folder here or above; Failure if no cell ever ran on it."""
+    if named is None:
+        around = (folder / STATE_FOLDER for folder in (Path.cwd(), *Path.cwd().parents))
+        named = next((folder for folder in around if (folder / JOURNAL_FILE).exists()), None)
+    if named is None:
+        raise Failure("There is no state folder here. Name it with --state.", UNREACHABLE)
+    if not (named / JOURNAL_FILE).exists():
+        raise Failure(f"No cell ever ran on the state folder {named}.", UNREACHABLE)
+    return named
