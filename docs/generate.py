@@ -117,6 +117,14 @@ def units() -> str:
     )
 
 
+#: What a command ends with.
+EXIT_CODES = [
+    *((0, "done"), (1, "failed"), (2, "used wrongly"), (3, "files invalid")),
+    *((4, "the cell or a device cannot be reached"), (5, "refused by the state of the cell")),
+    *((7, "verification failed: something is not as it was written"), (130, "interrupted")),
+]
+
+
 def cli() -> str:
     """Every command of the command line, with its own help."""
     context = click.Context(cellctl, info_name="cellctl", **cellctl.context_settings)
@@ -134,16 +142,7 @@ def cli() -> str:
         "## Exit codes",
         _table(
             ("code", "means"),
-            [
-                (0, "done"),
-                (1, "failed"),
-                (2, "used wrongly"),
-                (3, "files invalid"),
-                (4, "the cell or a device cannot be reached"),
-                (5, "refused by the state of the cell"),
-                (7, "verification failed: something is not as it was written"),
-                (130, "interrupted"),
-            ],
+            EXIT_CODES,
         ),
         *blocks,
     )

@@ -100,7 +100,7 @@ def test_without_space_for_the_copy_nothing_is_changed(state: Path, monkeypatch:
 def test_a_newer_format_is_refused_with_what_to_do(state: Path) -> None:
     change(state / JOURNAL_FILE, "PRAGMA user_version = 3")
     before = (state / JOURNAL_FILE).read_bytes()
-    with pytest.raises(JournalError, match="format 3; this cellctl writes 2. Run the cellctl that wrote it"):
+    with pytest.raises(JournalError, match=r"format 3; this cellctl writes 2\. Run the cellctl that wrote it"):
         Ledger(state)
     with pytest.raises(RecordsError, match="format 3; this cellctl reads 1 and 2"):
         Records(state).latest()
@@ -111,5 +111,5 @@ def test_a_journal_with_damaged_pages_is_a_sentence(state: Path) -> None:
     whole = bytearray((state / JOURNAL_FILE).read_bytes())
     whole[4096:4200] = b"\xff" * 104
     (state / JOURNAL_FILE).write_bytes(whole)
-    with pytest.raises(JournalError, match="is damaged: .* 'cellctl journal verify' says how far it is whole"):
+    with pytest.raises(JournalError, match=r"is damaged: .* 'cellctl journal verify' says how far it is whole"):
         Ledger(state)
