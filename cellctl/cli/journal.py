@@ -1,7 +1,9 @@
 """The journal: listed (`cellctl journal`), verified, and its old entries moved into archives."""
 
 import json
+import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,25 @@ class Head(click.ParamType[bytes]):
             return head_bytes(value)
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
+
+
+class Day(click.ParamType[int]):
+    """A day, a time, or how long ago: ns UTC."""
+
+    name = "date"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The time; a usage error if it is none."""
+        from cellctl.core.units import UnitError, duration_ns
+
+        try:
+            return int(datetime.fromisoformat(value).astimezone().timestamp()) * 1_000_000_000
+        except (ValueError, OverflowError):
+            pass
+        try:
+            return time.time_ns() - duration_ns(value)
+        except UnitError:
+            self.fail(f"{value!r} is no date such as 2026-01-31, and no time such as '400 d'.", param, ctx)
 
 
 @click.group(invoke_without_command=True)
@@ -100,6 +121,32 @@ def verify(
     if wrong:
         sentence, do = wrong
         raise Failure(sentence, UNVERIFIED, do)
+
+
+@journal.command()
+@click.option("--before", type=Day(), required=True, metavar="DATE", help="Such as 2026-01-31, or '400 d' for ago.")
+@click.option("--shrink", is_flag=True, help="Give the space in the journal back to the disk; the cell must not run.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@_in_folder
+def archive(folder: Path, before: int, shrink: bool, as_json: bool) -> None:
+    """Move entries that are older than DATE into an archive beside the journal; the cell may run on.
+
+    A running cell does it by itself, as `journal: {keep: 400 d}` in cell.yaml says. An archive is never deleted by
+    cellctl: it may be moved to where there is more space.
+    """
+    from cellctl.cli.archive import moved, needed, shrunk
+
+    archives = moved(folder, before, alone=shrink)
+    if shrink:
+        shrunk(folder)
+    if as_json:
+        plain = [{"first": each.first, "last": each.last, "file": str(each.path)} for each in archives]
+        document("cellctl.journal.archive/1", {"archives": plain})
+        return
+    for each in archives:
+        click.echo(f"Entries {each.first:,} to {each.last:,} are in {each.path}.")
+    if not archives:
+        click.echo(f"Nothing was moved: {needed(folder, before)}.")
 
 
 def _wrong(found: "Verdict", head: bytes | None, entries: int | None, partly: bool) -> tuple[str, str] | None:

@@ -82,6 +82,7 @@ def run(cell: str, state: Path | None, http: str, record: Files, replay: Files, 
     from cellctl.records import STATE_FOLDER, RecordsError
     from cellctl.runtime import control
     from cellctl.runtime.beginning import PARTS, RECIPE, MisfitError
+    from cellctl.runtime.archive import KEEP_NS
     from cellctl.runtime.folder import StateError
     from cellctl.runtime.journal import JournalError
 
@@ -118,7 +119,7 @@ def run(cell: str, state: Path | None, http: str, record: Files, replay: Files, 
             click.echo(f"{name} runs{f' on {url}' if url else ''}")
 
         try:
-            run = control.Run(state, children, trial, devices.beside, devices.drivers, gone)
+            run = control.Run(state, children, trial, devices.beside, devices.drivers, gone, model.keep_ns or KEEP_NS)
             control.run(model, run, ready=ready, log=log)
         except (StateError, JournalError, RecordsError, MisfitError) as error:
             raise Failure(str(error)) from error

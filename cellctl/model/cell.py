@@ -92,6 +92,7 @@ class _Assembly:
             timezone=head.timezone,
             oee=self._oee(),
             energy=self._energy(),
+            keep_ns=self._file.journal.keep if self._file.journal else None,
         )
 
     def _stations(self) -> dict[str, Station]:

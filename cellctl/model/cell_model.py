@@ -39,7 +39,8 @@ class CellModel:
     `profiles` names the profile of each device, `models` the device model that simulates it; `secrets` tells where
     cell.yaml names the secrets (device, `user` or `password`); `phase_files` has the file of each phase; `texts` has
     every text for people in all its languages (a text without languages has the language ''):
-    ``interlock.guard.text``, ``recipe.module-12s.weld_power.label``.
+    ``interlock.guard.text``, ``recipe.module-12s.weld_power.label``. `keep_ns`: how long the journal keeps its entries,
+    if the file says so.
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class CellModel:
     timezone: str = "UTC"
     oee: Oee | None = None
     energy: Energy | None = None
+    keep_ns: int | None = None
 
     def revealed(self, state: Path, simulated: Collection[str] = ()) -> "CellModel":
         """The same cell as it runs on a state folder: with its secrets, but for those of `simulated` devices, and with

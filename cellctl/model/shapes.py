@@ -129,6 +129,12 @@ class EnergyRow(Shape):
     source: str = ""
 
 
+class JournalRow(Shape):
+    """How long entries stay in the journal before they are moved into an archive."""
+
+    keep: Duration
+
+
 class CellFile(Shape):
     """cell.yaml: what is connected, where; stations, interlocks, alarms."""
 
@@ -142,6 +148,7 @@ class CellFile(Shape):
     alarms: dict[Name, AlarmRow] = {}
     oee: OeeRow | None = None
     energy: EnergyRow | None = None
+    journal: JournalRow | None = None
 
 
 # --- profiles/*.yaml ----------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ from cellctl.model.drivers import driver_for
 from cellctl.records import Records
 from cellctl.runtime import process
 from cellctl.runtime.beginning import END, beginning
+from cellctl.runtime.archive import KEEP_NS, Archiver
 from cellctl.runtime.children import Child, keep_running
 from cellctl.runtime.clock import Clock
 from cellctl.runtime.folder import claimed
@@ -112,7 +113,8 @@ class Model(Protocol):
 @dataclass(frozen=True, slots=True)
 class Run:
     """How a cell is run: its state folder, the children kept running beside, what makes things go wrong, what else
-    runs beside, the driver of each protocol, and what is gone that was there (`beginning.PARTS`, `RECIPE`)."""
+    runs beside, the driver of each protocol, what is gone that was there (`beginning.PARTS`, `RECIPE`),
+    and how long its journal keeps entries."""
 
     state: Path
     children: Sequence[Child] = ()
@@ -120,6 +122,7 @@ class Run:
     beside: Sequence[Beside] = ()
     drivers: Callable[[str], DriverFactory] = driver_for
     gone: Collection[str] = ()
+    keep_ns: int = KEEP_NS
 
 
 def run(model: Model, how: Run, *, ready: Callable[[], None] = lambda: None, log: TextIO | None = None) -> None:
@@ -159,7 +162,8 @@ async def run_cell(model: Model, how: Run, log: Log, *, ready: Callable[[], None
         try:
             clock = trial.clock if trial else Clock()
             recorder = Recorder(state, model.folder, trouble=log.warning)
-            control = Control(model, journal, Outside(state, log, how.drivers, clock, recorder=recorder, gone=how.gone))
+            outside = Outside(state, log, how.drivers, clock, recorder=recorder, gone=how.gone, keep_ns=how.keep_ns)
+            control = Control(model, journal, outside)
             with _signals(control.stop):
                 await control.run(beside, ready)
         finally:
@@ -170,7 +174,8 @@ async def run_cell(model: Model, how: Run, log: Log, *, ready: Callable[[], None
 @dataclass(frozen=True, slots=True)
 class Outside:
     """What control finds around it: the state folder, the log, the driver for each protocol, the clock, who is shown
-    every turn (its time, what happened, what was decided), what records them all, and what is gone that was there."""
+    every turn (its time, what happened, what was decided), what records them all, what is gone that was there,
+    and how long entries are kept."""
 
     state: Path
     log: Log
@@ -179,6 +184,7 @@ class Outside:
     witness: Callable[[int, Sequence[Input], Sequence[Effect]], None] = lambda now, inputs, effects: None
     recorder: Recorder | None = None
     gone: Collection[str] = ()
+    keep_ns: int = KEEP_NS
 
 
 class Control:
@@ -194,7 +200,8 @@ class Control:
         self._turns = Turns(self._clock, self._turn, self._fail)
         self._inbox = Inbox(equipment.signals, ring=self._ring)
         self._history = History(state, equipment.signals, self._clock, trouble=lambda reason: log.warning(reason))
-        self._aside: list[History | Recorder] = [self._history]
+        self._archiver = Archiver(state, outside.keep_ns, self._clock, trouble=lambda reason: log.warning(reason))
+        self._aside: list[History | Recorder | Archiver] = [self._history, self._archiver]
         if self._recorder is not None:
             self._aside.append(self._recorder)
         self._server = LinkServer(state, Published(partial(view_of, self.cell), self.cell.image), self._inbox.put, log)
@@ -220,6 +227,7 @@ class Control:
     def let_go(self) -> None:
         """What the kernel does with the files of a process that is gone."""
         self._history.let_go()
+        self._archiver.close()
 
     async def submit(self, request: Request) -> Receipt | Refused:
         """The answer of the cell to a request from within this process."""

@@ -102,6 +102,7 @@ def test_modes_and_energy_and_oee(cell: Path):
         "\ninterlocks:",
         "\nmodes: {manual: {disabled: [holding, held, unholding]}}\n"
         "oee: {short_stop: 20 s, reasons: [tool, material]}\n"
+        "journal: {keep: 100 d}\n"
         "energy: {meter: meter.import_energy, co2: 0.18 kgCO2e/kWh, source: 2026}\ninterlocks:",
     )
     assert codes(cell) == {"E124"}
@@ -110,6 +111,7 @@ def test_modes_and_energy_and_oee(cell: Path):
     assert State.SUSPENDED not in model.equipment.modes[Mode.MANUAL].disabled
     assert State.HELD in model.equipment.modes[Mode.MANUAL].disabled
     assert model.oee is not None
+    assert model.keep_ns == 100 * 86_400_000_000_000
     assert (model.oee.short_stop_ns, model.oee.reasons) == (20_000_000_000, ("tool", "material"))
     assert model.energy is not None
     assert model.energy.co2_per_kwh == 0.18
