@@ -59,6 +59,11 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
         "history": ("records", "history", "The past values of a signal."),
         "journal": ("journal", "journal", "The cell's decisions, newest last; verify and archive them."),
     },
+    "Keep": {
+        "doctor": ("doctor", "doctor", "What is wrong with this computer and this folder for running a cell."),
+        "backup": ("backup", "backup", "The cell's files and all that it wrote, in one file."),
+        "restore": ("backup", "restore", "Put what is in a backup into two empty folders."),
+    },
     "Test": {
         "incident": ("incident", "incident", "What the flight recorder kept: export, replay, make a test of it."),
         "traffic": ("traffic", "traffic", "Show what went over the wire of a device."),

@@ -1,11 +1,11 @@
-"""Where the files of a cell are that a command works on: its state folder.
+"""Where the files of a cell are that a command works on: its folder and its state folder.
 
 The rule kept here: a folder that is not there is a sentence, and nothing is made in its place.
 """
 
 from pathlib import Path
 
-from cellctl.cli.terminal import UNREACHABLE, Failure
+from cellctl.cli.terminal import INVALID, UNREACHABLE, Failure
 from cellctl.records import JOURNAL_FILE, STATE_FOLDER
 
 
@@ -19,3 +19,16 @@ def state_folder(named: Path | None) -> Path:
     if not (named / JOURNAL_FILE).exists():
         raise Failure(f"No cell ever ran on the state folder {named}.", UNREACHABLE)
     return named
+
+
+def cell_folder(named: str) -> Path:
+    """The folder of the cell that is meant; Failure INVALID if there is none."""
+    from cellctl.cli.files import tell
+    from cellctl.model import FilesInvalid
+    from cellctl.model.check import find_cell
+
+    try:
+        return find_cell(named)
+    except FilesInvalid as invalid:
+        tell(invalid.problems)
+        raise Failure("There is no cell. Name it with --cell.", INVALID) from invalid

@@ -90,9 +90,9 @@ def run(cell: str, state: Path | None, http: str, record: Files, replay: Files, 
     model = _usable(outcome())
     if sim == "all":
         _none_is_real(model, dict(replay))
-    simulated_ids = [id for id in _chosen(sim, model) if id not in dict(replay)]
+    simulated_ids = [id for id in chosen_devices(sim, model) if id not in dict(replay)]
     if attached is not None:
-        simulated_ids = _chosen(",".join(one["id"] for one in attached["devices"]), model)
+        simulated_ids = chosen_devices(",".join(one["id"] for one in attached["devices"]), model)
     _free(state)
     children, url = _gateway(state, http)
     trial = None
@@ -135,7 +135,7 @@ def run(cell: str, state: Path | None, http: str, record: Files, replay: Files, 
 def sim(cell: str, devices: str | None, ports: bool, as_json: bool, **pace: Any) -> None:
     """Run only the simulated devices of CELL, on real ports of this computer, until Ctrl-C."""
     folder, model = checked(cell)
-    chosen = _chosen(devices or "all", model)
+    chosen = chosen_devices(devices or "all", model)
 
     def announce(told: dict[str, Any]) -> None:
         if as_json:
@@ -279,7 +279,7 @@ def _none_is_real(model: "CellModel", replayed: Collection[str]) -> None:
         )
 
 
-def _chosen(names: str | None, model: "CellModel") -> list[str]:
+def chosen_devices(names: str | None, model: "CellModel") -> list[str]:
     """The devices to simulate."""
     from cellctl.gateway.told import unknown
 
