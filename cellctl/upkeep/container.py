@@ -122,7 +122,7 @@ def opened(path: Path, format: str) -> Iterator[Container]:
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as inside:
             yield Container(inside, format)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, RuntimeError) as error:
         raise ContainerError(f"it is damaged, or no file of ours ({error})") from error
     except Exception as error:
         if type(error).__module__ == "zlib":

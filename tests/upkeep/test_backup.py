@@ -1,74 +1,21 @@
 """Backups: whole while the cell writes, without secrets unless asked for, and restored whole or not at all."""
 
-import io
-import json
 import os
 import shutil
 import sqlite3
-import stat
 import subprocess
 import sys
-import time
 import zipfile
-from collections.abc import Callable
 from contextlib import closing
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cellctl.core.signal import Quality, Sample, Signal
-from cellctl.model.check import find_cell
 from cellctl.records import ARCHIVE_FOLDER, HISTORY_FILE, JOURNAL_FILE, Records
-from cellctl.runtime.archive import moving
-from cellctl.runtime.clock import Clock
-from cellctl.runtime.history import History
 from cellctl.upkeep import restore as restore_module
-from tests.cli.terminal import Result, run
-from tests.records.made import change, counted, made, snapshot, told, write
-
-SECRET = b"canary-of-a-secret"
-KEY = b"-----BEGIN PRIVATE KEY-----\ncanary-of-a-key\n-----END PRIVATE KEY-----\n"
-
-
-@pytest.fixture
-def cell(tmp_path: Path) -> Path:
-    """A cell with its state folder: archives, history, certificates, secrets, a log, a socket."""
-    folder = tmp_path / "bm1"
-    shutil.copytree(find_cell("battery-module"), folder, ignore=shutil.ignore_patterns("__pycache__"))
-    state = folder / ".cellctl"
-    write(state, [entry for number in range(1, 11) for entry in made(number)])
-    write(state, [*counted(200), snapshot(parts=10), *made(11)])
-    for _ in moving(state, time.time_ns()):
-        pass
-    known = Signal("plc.air_pressure", "float", "bar")
-    history = History(state, {known.id: known}, Clock())
-    history.put([Sample(known.id, 6.1, Quality.GOOD, time.time_ns(), time.time_ns())])
-    history.close()
-    files = {
-        "secrets/plc_pw": SECRET,
-        "pki/own/key.pem": KEY,
-        "pki/own/certificate.der": b"ours",
-        "pki/trusted/plc.der": b"theirs",
-        "control.log": b"a log\n",
-        "recorder/1.span": b"a span",
-        "users.json": b"{}",
-    }
-    for name, content in files.items():
-        path = state / name
-        path.parent.mkdir(exist_ok=True, parents=True)
-        path.write_bytes(content)
-        path.chmod(0o600)
-    return folder
-
-
-@pytest.fixture
-def file(cell: Path, tmp_path: Path) -> Path:
-    target = tmp_path / "bm1.backup"
-    result = run("backup", str(target), "--cell", str(cell))
-    assert result.code == 0, result.err
-    return target
+from tests.cli.terminal import run
+from tests.records.made import change, counted, told, write
+from tests.upkeep.secret import KEY, restored
 
 
 def names(file: Path) -> set[str]:
@@ -79,10 +26,6 @@ def names(file: Path) -> set[str]:
 def everything(file: Path) -> bytes:
     with zipfile.ZipFile(file) as inside:
         return b"".join(inside.read(name) for name in inside.namelist())
-
-
-def restored(file: Path, tmp_path: Path, *more: str) -> Result:
-    return run("restore", str(file), "--cell", str(tmp_path / "new"), "--state", str(tmp_path / "var"), *more)
 
 
 def test_a_backup_holds_what_a_cell_needs_and_no_secret(file: Path) -> None:
@@ -227,171 +170,6 @@ def test_folders_that_cannot_be_are_told(file: Path, words: tuple[str, ...], sen
     result = run("restore", str(file), *places)
     assert (result.code, sentence in result.err) == (1, True), result.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bm1", "bm1.backup"]
-
-
-# --- files that somebody changed ------------------------------------------------------------------------------------
-
-Content = dict[str, bytes]
-
-
-def rewritten(file: Path, change: Callable[[Content, dict[str, Any]], None], mode: int = stat.S_IFREG | 0o600) -> None:
-    """The file with other content, and a manifest that knows all of it but for what `change` does to that."""
-    with zipfile.ZipFile(file) as inside:
-        content = {name: inside.read(name) for name in inside.namelist()}
-    manifest = json.loads(content.pop("manifest.json"))
-    change(content, manifest)
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as into:
-        for name, data in content.items():
-            info = zipfile.ZipInfo(name)
-            info.external_attr = (mode if name.endswith("evil") else stat.S_IFREG | 0o600) << 16
-            into.writestr(info, data)
-        into.writestr("manifest.json", json.dumps(manifest))
-    file.write_bytes(made.getvalue())
-
-
-def named(manifest: dict[str, Any], name: str, data: bytes) -> None:
-    manifest["files"].append({"name": name, "bytes": len(data), "sha256": sha256(data).hexdigest()})
-
-
-def refused(file: Path, tmp_path: Path) -> str:
-    """The sentence; nothing is anywhere."""
-    before = sorted(tmp_path.rglob("*"))
-    outside = sorted(tmp_path.parent.iterdir())
-    assert run("backup", "verify", str(file)).code == 7
-    result = restored(file, tmp_path)
-    assert result.code == 1, result.out
-    assert result.out == ""
-    assert sorted(tmp_path.rglob("*")) == before
-    assert sorted(tmp_path.parent.iterdir()) == outside
-    return result.err
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../evil",
-        "cell/../../evil",
-        "/etc/evil",
-        "cell//evil",
-        "cell/./evil",
-        "cell\\..\\evil",
-        "evil",
-        "cell/a\nevil",
-        "cell/" + "x" * 300 + "evil",
-    ],
-)
-def test_names_that_lead_elsewhere_are_refused(file: Path, tmp_path: Path, name: str) -> None:
-    def put(content: Content, manifest: dict[str, Any]) -> None:
-        content[name] = b"evil"
-        named(manifest, name, b"evil")
-
-    rewritten(file, put)
-    assert "is a name that cannot be kept" in refused(file, tmp_path)
-
-
-@pytest.mark.parametrize(
-    "mode", [stat.S_IFLNK | 0o777, stat.S_IFIFO | 0o600, stat.S_IFCHR | 0o600, stat.S_IFDIR | 0o700]
-)
-def test_what_is_no_plain_file_is_refused(file: Path, tmp_path: Path, mode: int) -> None:
-    def put(content: Content, manifest: dict[str, Any]) -> None:
-        content["cell/evil"] = b"/etc/passwd"
-        named(manifest, "cell/evil", b"/etc/passwd")
-
-    rewritten(file, put, mode)
-    assert "is not a plain file" in refused(file, tmp_path)
-
-
-def _other_bytes(content: Content, manifest: dict[str, Any]) -> None:
-    content["cell/cell.yaml"] = content["cell/cell.yaml"].replace(b"air", b"AIR", 1)
-
-
-def _longer(content: Content, manifest: dict[str, Any]) -> None:
-    content["cell/cell.yaml"] += b" "
-
-
-def _more(content: Content, manifest: dict[str, Any]) -> None:
-    content["cell/more.yaml"] = b""
-
-
-def _less(content: Content, manifest: dict[str, Any]) -> None:
-    del content["cell/cell.yaml"]
-
-
-def _newer(content: Content, manifest: dict[str, Any]) -> None:
-    manifest["format"] = "cellctl.backup/2"
-
-
-def _foreign(content: Content, manifest: dict[str, Any]) -> None:
-    manifest["format"] = "other/1"
-
-
-def _both(content: Content, manifest: dict[str, Any]) -> None:
-    content["cell/cell.yaml/evil"] = b""
-    named(manifest, "cell/cell.yaml/evil", b"")
-
-
-def _other_head(content: Content, manifest: dict[str, Any]) -> None:
-    manifest["journal"]["head"] = "aaaaaaaa"
-
-
-def _other_state(content: Content, manifest: dict[str, Any]) -> None:
-    manifest["folded"] = "0" * 64
-
-
-def _no_journal(content: Content, manifest: dict[str, Any]) -> None:
-    del content["state/journal.db"]
-    manifest["files"] = [each for each in manifest["files"] if each["name"] != "state/journal.db"]
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        (_other_bytes, "cell/cell.yaml is not as it was written"),
-        (_longer, "another size"),
-        (_more, "what is in it is not what its manifest tells"),
-        (_less, "what is in it is not what its manifest tells"),
-        (_newer, "its format is cellctl.backup/2, this cellctl reads cellctl.backup/1: use the cellctl that wrote it"),
-        (_foreign, "it is 'other/1'"),
-        (_both, "'cell/cell.yaml' is a file and a folder in it"),
-        (_other_head, "its journal is not the one that its manifest tells of"),
-        (_other_state, "comes to another state of the cell"),
-        (_no_journal, "There is no journal.db"),
-    ],
-)
-def test_what_was_changed_is_refused(
-    file: Path, tmp_path: Path, change: Callable[[Content, dict[str, Any]], None], sentence: str
-) -> None:
-    rewritten(file, change)
-    assert sentence in refused(file, tmp_path)
-
-
-@pytest.mark.parametrize("statement", ["UPDATE entry SET body = '{}' WHERE sequence = 233", "PRAGMA user_version = 9"])
-def test_a_journal_that_was_changed_with_all_hashes_is_refused(file: Path, tmp_path: Path, statement: str) -> None:
-    def alter(content: Content, manifest: dict[str, Any]) -> None:
-        path = tmp_path / "journal.db"
-        path.write_bytes(content["state/journal.db"])
-        change(path, statement)
-        content["state/journal.db"] = path.read_bytes()
-        path.unlink()
-        for each in manifest["files"]:
-            if each["name"] == "state/journal.db":
-                data = content["state/journal.db"]
-                each |= {"bytes": len(data), "sha256": sha256(data).hexdigest()}
-
-    rewritten(file, alter)
-    sentence = refused(file, tmp_path)
-    assert "entry 233 of its journal is not as it was written" in sentence or "has format 9" in sentence
-
-
-def test_a_file_cut_anywhere_is_refused(file: Path, tmp_path: Path) -> None:
-    whole = file.read_bytes()
-    for length in (0, 10, len(whole) // 2, len(whole) - 1):
-        file.write_bytes(whole[:length])
-        refused(file, tmp_path)
-    file.write_bytes(whole[:5_000] + bytes(200) + whole[5_200:])
-    refused(file, tmp_path)
-    assert run("backup", "verify", str(tmp_path / "none")).err.startswith("There is no ")
 
 
 def test_a_broken_journal_is_backed_up_as_it_is_and_told(cell: Path, tmp_path: Path) -> None:
