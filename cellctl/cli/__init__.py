@@ -63,6 +63,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
         "doctor": ("doctor", "doctor", "What is wrong with this computer and this folder for running a cell."),
         "backup": ("backup", "backup", "The cell's files and all that it wrote, in one file."),
         "restore": ("backup", "restore", "Put what is in a backup into two empty folders."),
+        "bundle": ("bundle", "bundle", "What somebody who helps you needs, without secrets and names."),
     },
     "Test": {
         "incident": ("incident", "incident", "What the flight recorder kept: export, replay, make a test of it."),
