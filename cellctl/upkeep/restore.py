@@ -14,8 +14,9 @@ from tempfile import mkdtemp
 from typing import Any
 
 import cellctl
-from cellctl.records import RecordsError
+from cellctl.records import HISTORY_FILE, HISTORY_VERSION, RecordsError
 from cellctl.records.chain import verified
+from cellctl.records.files import reading
 from cellctl.upkeep.backup import CELL, FORMAT, STATE
 from cellctl.upkeep.container import Container, ContainerError, free_for, opened
 from cellctl.upkeep.fold import folded
@@ -67,6 +68,9 @@ def _unpacked(container: Container, cell: Path, state: Path) -> Restored:
         verdict = verified(state)
         same = manifest.get("cellctl") == cellctl.__version__ and bool(told.get("whole"))
         state_told = folded(state) if same else ""
+        if (state / HISTORY_FILE).exists():
+            with reading(state / HISTORY_FILE, frozenset({HISTORY_VERSION})):
+                pass
     except RecordsError as error:
         raise ContainerError(str(error).rstrip(".").replace(str(state), "its state folder")) from error
     if told.get("whole") and verdict.reason:

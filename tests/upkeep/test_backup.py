@@ -1,11 +1,14 @@
 """Backups: whole while the cell writes, without secrets unless asked for, and restored whole or not at all."""
 
 import os
+import resource
 import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 import zipfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -212,3 +215,44 @@ def test_without_a_cell_or_its_state_there_is_nothing_to_back_up(cell: Path, tmp
     assert run("backup", target, "--cell", str(tmp_path / "none")).code == 3
     assert run("backup", target, "--cell", str(cell), "--state", str(tmp_path)).code == 4
     assert not os.path.exists(target)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """No file may grow beyond 20 kB: as a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_nothing_behind(file: Path, cell: Path, tmp_path: Path, small_disk: None) -> None:
+    before = sorted(path.name for path in tmp_path.iterdir())
+    result = run("backup", str(tmp_path / "more.backup"), "--cell", str(cell))
+    assert (result.code, result.out, "mistake" in result.err) == (1, "", False), result.err
+    result = restored(file, tmp_path)
+    assert (result.code, result.out, "mistake" in result.err) == (1, "", False), result.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+_KILLED = """
+import sys
+from cellctl.cli import main
+
+sys.argv = ["cellctl", "restore", sys.argv[1], "--cell", sys.argv[2], "--state", sys.argv[2] + "/.cellctl"]
+main()
+"""
+
+
+def test_a_kill_at_any_moment_leaves_all_or_nothing(file: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    for number in range(14):
+        argv = [sys.executable, "-c", _KILLED, str(file), str(new)]
+        with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as restoring:
+            time.sleep(0.1 + number * 0.04)
+            restoring.kill()
+        if new.exists():
+            assert Records(new / ".cellctl").verify().entries == 234
+            assert (new / "cell.yaml").is_file()
+            shutil.rmtree(new)
+    assert restored(file, tmp_path).code == 0
