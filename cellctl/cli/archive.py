@@ -10,8 +10,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from cellctl.cli.terminal import FAILED, REFUSED, Failure, clock, say
+from cellctl.core.outbox import SNAPSHOT
 from cellctl.records import JOURNAL_FILE, RecordsError
-from cellctl.records.files import SNAPSHOT, Archive, reading
+from cellctl.records.files import Archive, reading
 from cellctl.runtime.archive import PAUSE_S, ArchiveError, moving
 from cellctl.runtime.folder import StateError, StateInUse, claimed
 from cellctl.runtime.journal import JournalError

@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cellctl.cli.terminal import FAILED, INVALID, UNVERIFIED, Failure, clock, document, say
+
+if TYPE_CHECKING:
+    from cellctl.core.equipment import Equipment
 
 SCHEMA = "cellctl.backup/1"
 
@@ -100,11 +103,18 @@ def verify(file: Path, as_json: bool) -> int:
         cell, state = Path(name) / "cell", Path(name) / "state"
         with _sentences(file, "is not as it was written", UNVERIFIED):
             found = restore(file, cell, state)
-        problems = model.check(cell).problems
-    errors = [each for each in problems if each.severity == "error"]
+        checked = model.check(cell)
+        problems, errors = checked.problems, [each for each in checked.problems if each.severity == "error"]
+        begins = "" if checked.model is None else _begins(state, checked.model.equipment)
     journal = found.manifest["journal"]
     if as_json:
-        plain = {"file": str(file), "whole": True, "cell_errors": len(errors), "state_compared": found.compared}
+        plain = {
+            "file": str(file),
+            "whole": True,
+            "cell_errors": len(errors),
+            "state_compared": found.compared,
+            "begins": begins,
+        }
         document("cellctl.backup.verify/1", {**plain, **found.manifest})
     else:
         _tell_verified(found.manifest, found.compared)
@@ -112,9 +122,25 @@ def verify(file: Path, as_json: bool) -> int:
             tell(problems)
         else:
             click.echo("The cell's files pass the check.")
+            click.echo(begins)
     if not journal["whole"]:
         raise Failure("The journal was not whole when the backup was made.", UNVERIFIED)
     return INVALID if errors else 0
+
+
+def _begins(state: Path, equipment: "Equipment") -> str:
+    """How a cell begins that is started on what came out: it is made, on no devices. Failure if it cannot be."""
+    from cellctl.records import Records
+    from cellctl.runtime.beginning import MisfitError, beginning
+    from cellctl.runtime.journal import JournalError
+
+    try:
+        begin = beginning(Records(state), equipment)
+        memory = begin.cell().memory
+    except (MisfitError, JournalError) as error:
+        raise Failure(f"No cell can begin from it: {error}", UNVERIFIED) from error
+    jobs, parts = len(memory.jobs), len(memory.parts)
+    return f"A cell begins from it: {begin.state.title}, jobs: {jobs}, parts in process: {parts}."
 
 
 def _tell_verified(manifest: dict[str, Any], compared: bool) -> None:

@@ -81,8 +81,8 @@ def run(cell: str, state: Path | None, http: str, record: Files, replay: Files, 
     outcome = checking(cell)  # before what this process needs itself: the child reads the files meanwhile
     from cellctl.records import STATE_FOLDER, RecordsError
     from cellctl.runtime import control
-    from cellctl.runtime.beginning import PARTS, RECIPE, MisfitError
     from cellctl.runtime.archive import KEEP_NS
+    from cellctl.runtime.beginning import PARTS, RECIPE, MisfitError
     from cellctl.runtime.folder import StateError
     from cellctl.runtime.journal import JournalError
 

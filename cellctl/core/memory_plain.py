@@ -62,9 +62,9 @@ def remembered(data: Mapping[str, Any], equipment: Equipment) -> Memory:
 
 def fold(memory: Memory, kind: str, data: Mapping[str, Any], time_ns: int) -> Memory:
     """The memory after an entry of the journal. ValueError if the entry is not of the form that is folded."""
-    if kind == SNAPSHOT:
-        return remembered(data["memory"], memory.equipment)
     try:
+        if kind == SNAPSHOT:
+            return remembered(data["memory"], memory.equipment)
         memory.apply(kind, data, time_ns)
     except (KeyError, TypeError) as error:
         raise ValueError(f"an entry {kind!r} cannot be read: {error!r}") from error

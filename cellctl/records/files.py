@@ -23,9 +23,6 @@ JOURNAL_READABLE = frozenset({1, JOURNAL_VERSION})
 ARCHIVE_FOLDER = "archive"
 _ARCHIVE = re.compile(r"journal-(\d{12})-(\d{12})\.db")
 
-#: Of the kind that holds the whole state of the cell: what comes before the newest one is needed by people only.
-SNAPSHOT = "snapshot"
-
 #: Above every sequence number.
 LAST = 2**62
 

@@ -13,13 +13,13 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from cellctl.core.outbox import SNAPSHOT
 from cellctl.records import RecordsError
 from cellctl.records.chain import chained
 from cellctl.records.files import (
     ARCHIVE_FOLDER,
     JOURNAL_FILE,
     JOURNAL_VERSION,
-    SNAPSHOT,
     Archive,
     Origin,
     Row,

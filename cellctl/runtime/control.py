@@ -36,8 +36,8 @@ from cellctl.driver import Device, DriverFactory
 from cellctl.model.drivers import driver_for
 from cellctl.records import Records
 from cellctl.runtime import process
-from cellctl.runtime.beginning import END, beginning
 from cellctl.runtime.archive import KEEP_NS, Archiver
+from cellctl.runtime.beginning import END, beginning
 from cellctl.runtime.children import Child, keep_running
 from cellctl.runtime.clock import Clock
 from cellctl.runtime.folder import claimed

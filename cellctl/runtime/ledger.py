@@ -132,7 +132,9 @@ class Ledger:
 def _body(entry: Entry) -> str:
     """Canonical JSON. What JSON cannot say must not stop the journal, nor take the rest of the entry with it."""
     try:
-        return _json(entry.data)
+        body = _json(entry.data)
+        body.encode()  # half a character that some device sent is no text
+        return body
     except (TypeError, ValueError):
         return _json(_sayable(entry.data))
 
@@ -143,10 +145,12 @@ def _json(data: object) -> str:
 
 def _sayable(value: object, depth: int = 0) -> object:
     """`value` with what JSON cannot say as its Python text."""
-    if value is None or isinstance(value, str | int) or (isinstance(value, float) and isfinite(value)):
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if value is None or isinstance(value, int) or (isinstance(value, float) and isfinite(value)):
         return value
     if isinstance(value, Mapping) and depth < DEPTH_MAX:
-        return {str(key): _sayable(one, depth + 1) for key, one in value.items()}
+        return {_sayable(str(key)): _sayable(one, depth + 1) for key, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset) and depth < DEPTH_MAX:
         return [_sayable(one, depth + 1) for one in value]
     return repr(value)

@@ -8,8 +8,8 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
+from cellctl.core.outbox import SNAPSHOT
 from cellctl.records import Pick, Reader
-from cellctl.records.files import SNAPSHOT
 
 
 def folded(state: Path) -> str:

@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from cellctl.core.equipment import Equipment
+from cellctl.core.memory import Memory
+from cellctl.core.memory_plain import plain
 from cellctl.core.messages import Entry
+from cellctl.core.outbox import SNAPSHOT
 from cellctl.records.files import ARCHIVE_FOLDER, JOURNAL_FILE, archives
 from cellctl.runtime.ledger import Ledger, Row
 
@@ -40,15 +44,20 @@ def made(number: int, value: float = 1400.0) -> list[Entry]:
     part = {"part": f"job-1-{number:04d}", "job": "job-1"}
     record = {"step": "weld", "key": "peak#1", "name": "peak", "value": value, "unit": "W", "labels": {"point": 1}}
     return [
-        Entry("part", {**part, "recipe": "module-12s", "version": "7"}),
+        Entry("part", {**part, "recipe": "module-12s", "version": "7", "hash": "", "values": {}}),
         Entry("record", {"part": part["part"], **record}),
         Entry("part.done", {**part, "result": "good"}),
     ]
 
 
-def snapshot(**held: int) -> Entry:
-    """As the core writes one: all that is needed of what came before."""
-    return Entry("snapshot", dict(held))
+def snapshot(parts: int = 0) -> Entry:
+    """As the core writes one, of a cell with one job, of which so many parts are made."""
+    memory = Memory(Equipment("cell", "A cell", {}))
+    memory.apply("job", {"job": "job-1", "recipe": "module-12s", "quantity": 1_000, "parts": []}, 0)
+    for number in range(1, parts + 1):
+        for entry in made(number):
+            memory.apply(entry.kind, entry.data, 0)
+    return Entry(SNAPSHOT, {"memory": plain(memory)})
 
 
 def change(path: Path, *statements: str) -> None:

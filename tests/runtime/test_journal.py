@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from math import nan
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -190,12 +191,16 @@ async def test_a_disk_that_never_answers_does_not_hold_the_end_up(
 
 async def test_what_json_cannot_say_is_kept_as_text(tmp_path: Path) -> None:
     journal = started(tmp_path)
-    journal.append(
-        1, [Entry("odd", {"kept": "x", "list": [1, {"value": nan}]}), Entry("odd", {"kept": "y", "value": {1}})]
-    )  # type: ignore[dict-item]
+    odd: list[Any] = [
+        {"half": "a\udcff"},
+        {"kept": "x", "list": [1, {"value": nan}]},
+        {"kept": "y", "value": {1}},
+    ]
+    journal.append(1, [Entry("odd", data) for data in odd])
     await journal.close(5)
     journaled = [one.data for one in Records(tmp_path).entries()]
-    assert journaled == [{"kept": "x", "list": [1, {"value": "nan"}]}, {"kept": "y", "value": [1]}]
+    assert journaled[0] == {"half": "a\\udcff"}
+    assert journaled[1:] == [{"kept": "x", "list": [1, {"value": "nan"}]}, {"kept": "y", "value": [1]}]
 
 
 def test_a_journal_of_a_newer_cellctl_or_a_damaged_one_is_refused(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ def test_a_backup_is_verified_and_says_so(file: Path) -> None:
     assert "files are as they were written on" in result.out
     assert "The journal comes to the same state of the cell." in result.out
     assert "The cell's files pass the check." in result.out
+    assert "A cell begins from it: Aborted, jobs: 1, parts in process: 0." in result.out
     document = told(run("backup", "verify", str(file), "--json").out)
     assert (document["whole"], document["cell_errors"], document["state_compared"]) == (True, 0, True)
 
