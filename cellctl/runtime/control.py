@@ -48,6 +48,7 @@ from cellctl.runtime.journal import Journal, JournalError
 from cellctl.runtime.ledger import Disk, Ledger
 from cellctl.runtime.link import Shared
 from cellctl.runtime.logs import Log, Logs
+from cellctl.runtime.notify import Notify
 from cellctl.runtime.recorder import Recorder
 from cellctl.runtime.server import LinkServer, Published
 from cellctl.runtime.supervisor import Supervisor
@@ -133,15 +134,16 @@ def run(model: Model, how: Run, *, ready: Callable[[], None] = lambda: None, log
     from a driver.
     """
     real_time = process.prioritise()
-    logs = Logs(log or sys.stderr)
+    logs, notify = Logs(log or sys.stderr), Notify()
 
     def steady() -> None:
         logs.log.info("control is ready", real_time=real_time, frozen=process.freeze())
+        notify.ready()
         ready()
 
     try:
         with asyncio.Runner(loop_factory=process.new_loop) as runner:
-            runner.run(run_cell(model, how, logs.log, ready=steady))
+            runner.run(run_cell(model, how, logs.log, ready=steady, notify=notify))
             if late := asyncio.all_tasks(runner.get_loop()):
                 logs.log.error("tasks do not end", names=[task.get_name() for task in late])
                 logs.close()
@@ -150,7 +152,9 @@ def run(model: Model, how: Run, *, ready: Callable[[], None] = lambda: None, log
         logs.close()
 
 
-async def run_cell(model: Model, how: Run, log: Log, *, ready: Callable[[], None] = lambda: None) -> None:
+async def run_cell(
+    model: Model, how: Run, log: Log, *, ready: Callable[[], None] = lambda: None, notify: Notify | None = None
+) -> None:
     """As `run`, on the running loop, without touching the process but for its handlers of SIGINT and SIGTERM."""
     state, trial = how.state, how.trial
     beside: list[Beside] = [(child.name, partial(keep_running, child, log)) for child in how.children]
@@ -164,6 +168,8 @@ async def run_cell(model: Model, how: Run, log: Log, *, ready: Callable[[], None
             recorder = Recorder(state, model.folder, trouble=log.warning)
             outside = Outside(state, log, how.drivers, clock, recorder=recorder, gone=how.gone, keep_ns=how.keep_ns)
             control = Control(model, journal, outside)
+            if notify is not None and notify.every_s is not None:
+                beside.append(("watchdog", partial(control.told_alive, notify.alive, notify.every_s)))
             with _signals(control.stop):
                 await control.run(beside, ready)
         finally:
@@ -259,6 +265,15 @@ class Control:
             raise self._failure
         self._turn()
         self._write(Entry(END, {"state": self.cell.state.title}))
+
+    async def told_alive(self, tell: Callable[[], None], every_s: float) -> None:
+        """Tell, again and again, that the cell takes its turns: only when it has taken one since it was told last."""
+        while True:
+            before = self._turns.taken
+            self._turns.ring()
+            await asyncio.sleep(every_s)
+            if self._turns.taken > before:
+                tell()
 
     # --- the turn ---------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ class Turns:
     def __init__(self, clock: Clock, turn: Callable[[], int], failed: Callable[[Exception], None]) -> None:
         self._clock, self._turn, self._failed = clock, turn, failed
         self._loop = asyncio.get_running_loop()
+        self.taken = 0  # so many turns came to their end
         self._on = False
         self._soon: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -59,6 +60,7 @@ class Turns:
             self._on = False
             self._failed(error)
             return
+        self.taken += 1
         self._wait_until(self._clock.monotonic_s(max(wake_ns, self._clock.now() + TURN_NS_MIN)))
 
     def _wait_until(self, at_s: float) -> None:
