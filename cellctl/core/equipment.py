@@ -17,8 +17,10 @@ class CommandSpec:
     """A command of a device as the core sees it: `id` is ``device.name``.
 
     It is sent, then `until` must become true within `timeout_ns` on samples newer than the sending; `result` names
-    the signals that are read then, in addition to what the device answered. `probe` tells, once the device is back,
-    whether an execution with an unknown end took place (`$token` and the arguments may stand in both).
+    the signals that are read then, in addition to what the device answered. Three conditions tell, once the device is
+    back, what became of an execution with an unknown end: it took place (`probe`), it goes on (`running`), it never
+    arrived (`unsent`; without it: whenever the others are false). `$token` and the arguments may stand in all of them,
+    and in the last three ``$signal``, what that signal was when it was sent.
     """
 
     id: str
@@ -27,6 +29,8 @@ class CommandSpec:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     until: Condition | None = None
     probe: Condition | None = None
+    running: Condition | None = None
+    unsent: Condition | None = None
     result: Mapping[str, str] = field(default_factory=dict)
     safe: bool = False  # sent by the core itself whenever the cell holds, stops or aborts
 

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
-from cellctl.core.condition import Condition, Watch, fill, refs_of, signals_of
+from cellctl.core.condition import Watch, fill, refs_of
 from cellctl.core.context import (
     AskPerson,
     Invoke,
@@ -21,15 +21,16 @@ from cellctl.core.context import (
     Wish,
     result_of,
 )
-from cellctl.core.equipment import CommandSpec, Equipment
+from cellctl.core.equipment import CommandSpec
 from cellctl.core.messages import CommandClass, Done, Outcome
 from cellctl.core.outbox import Outbox
 from cellctl.core.parameter import Parameter
 from cellctl.core.phase import PhaseDefinition, PhaseFault
+from cellctl.core.probing import Probe, Verdict, before, witnesses
 from cellctl.core.progress import doubt_of
 from cellctl.core.signal import Signal, Value
 from cellctl.core.units import duration_text
-from cellctl.core.wait import ForAnswer, ForCondition, ForOrder, ForTime, Wait
+from cellctl.core.wait import ForAnswer, ForCondition, ForOrder, ForProbe, ForTime, Wait
 
 #: A phase that goes on this often within one turn without ever waiting is running in a circle.
 STEPS_PER_TURN = 1_000
@@ -37,9 +38,6 @@ STEPS_PER_TURN = 1_000
 ANSWER_GRACE_NS = 1_000_000_000
 #: How long a device that is back may take to tell whether a pulse was executed.
 PROBE_TIMEOUT_NS = 5_000_000_000
-
-#: So many signals are written down with the intent of a pulse.
-SEEN_MAX = 20
 
 #: Whatever the code of a phase raises ends the phase, never the cell.
 _RAISED = (Exception, SystemExit, GeneratorExit)
@@ -120,10 +118,10 @@ class PhaseRun:
 
     def lose(self, device: str, reason: str) -> None:
         """A device is gone: a wait for one of its signals is in vain."""
-        if isinstance(self.wait, ForCondition) and any(
-            self._image.signals[name].device == device for name in self.wait.watch.signals
-        ):
-            self._fail("no_reply", f"{device}: {reason}")
+        match self.wait:
+            case ForCondition(watch=needed) | ForProbe(probe=needed):
+                if any(self._image.signals[name].device == device for name in needed.signals):
+                    self._fail("no_reply", f"{device}: {reason}")
 
     def close(self) -> None:
         """End the phase now: its safe orders go out first, then the coroutine is closed."""
@@ -143,6 +141,10 @@ class PhaseRun:
                 left = "" if limit_ns is None else f" ({duration_text(max(0, limit_ns - now))} left)"
                 for line in watch.why(self._image, now) or [f"the values of {_name(wish)}"]:
                     yield f"{name}: waits for {line}{left}"
+            case ForProbe(wish, probe, limit_ns):
+                missing = [] if probe.done is None else probe.done.why(self._image, now)
+                for line in missing or [f"what became of {_name(wish)}"]:
+                    yield f"{name}: waits for {line} ({duration_text(max(0, limit_ns - now))} left)"
             case ForTime(deadline_ns):
                 yield f"{name}: waits {duration_text(max(0, deadline_ns - now))}"
             case ForAnswer():
@@ -223,6 +225,8 @@ class PhaseRun:
                     self._fail("no_reply", f"{_name(wish)}: no answer from the driver")
             case ForCondition():
                 self._look_at(self.wait)
+            case ForProbe():
+                self._judge(self.wait)
             case ForTime(deadline_ns):
                 if now >= deadline_ns:
                     self._resume(None)
@@ -235,9 +239,7 @@ class PhaseRun:
         value = wait.watch.update(self._image, now)
         if not value:
             wait.true_ns = None
-        if wait.probing and value is False and isinstance(wait.wish, Invoke):
-            self._send(wait.wish, wait.token)  # it was not executed: once more, under the same token
-        elif value and isinstance(wait.wish, Invoke):
+        if value and isinstance(wait.wish, Invoke):
             if wait.true_ns is None:  # else its signals, read again and again, would always be newer than some result
                 wait.true_ns = max((self._image.seen_ns(name) for name in wait.watch.signals), default=0)
             self._collect(wait, wait.wish, wait.true_ns)
@@ -256,14 +258,36 @@ class PhaseRun:
             self._resume(result_of(pulse.result))
         elif wish.spec.probe is not None:
             now = self._outbox.now
-            watch = Watch(_filled(wish.spec.probe, wish, pulse.token), since_ns=now)
-            self.wait = ForCondition(wish, watch, now + PROBE_TIMEOUT_NS, pulse.token, {}, probing=True)
+            probe = Probe(wish.spec, {**pulse.before, **_values(wish, pulse.token)}, since_ns=now)
+            self.wait = ForProbe(wish, probe, now + PROBE_TIMEOUT_NS, pulse)
         else:
-            self.wait = ForAnswer(wish, doubt_of(wish.key))
+            self._ask_about(wish)
+
+    def _judge(self, wait: ForProbe) -> None:
+        """Act upon what the device tells of a pulse."""
+        now, wish, token = self._outbox.now, wait.wish, wait.pulse.token
+        match wait.probe.verdict(self._image, now):
+            case Verdict.DONE:
+                assert wait.probe.done is not None
+                self.wait = ForCondition(wish, wait.probe.done, wait.deadline_ns, token, {}, probing=True)
+                self._look_at(self.wait)
+            case Verdict.RUNNING:
+                self._confirmed(wish, token, {})
+            case Verdict.UNSENT:
+                self._send(wish, token)  # once more, under the same token
+            case Verdict.DOUBT:
+                self._ask_about(wish)
+            case None if now >= wait.deadline_ns:
+                self._fail("timeout", f"{_name(wish)}: it cannot be told whether it was done")
+
+    def _ask_about(self, wish: Invoke) -> None:
+        self.wait = ForAnswer(wish, doubt_of(wish.key))
 
     def _send(self, wish: Invoke, token: int) -> None:
         if wish.spec.command_class in _ONCE:
             intent = {"key": wish.key, "command": wish.spec.id, "token": token, "seen": self._seen(wish.spec)}
+            if known := before(wish.spec, self._image):
+                intent["before"] = known
             self._around.note("intent", intent)
         order = self._outbox.call(wish.spec, wish.arguments, wish.timeout_ns, token=token)
         self.wait = ForOrder(wish, order, token, self._outbox.now + wish.timeout_ns + ANSWER_GRACE_NS)
@@ -288,7 +312,7 @@ class PhaseRun:
             return
         # A condition that names the token cannot be true of anything older; any other needs newer samples.
         since_ns = 0 if "token" in refs_of(wish.spec.until) else self._outbox.now
-        watch = Watch(_filled(wish.spec.until, wish, token), since_ns)
+        watch = Watch(fill(wish.spec.until, _values(wish, token)), since_ns)
         self.wait = ForCondition(wish, watch, self._outbox.now + wish.timeout_ns, token, answered)
 
     def _collect(self, wait: ForCondition, wish: Invoke, since_ns: int) -> None:
@@ -322,18 +346,6 @@ class PhaseRun:
             self._resume(result_of(values))
 
 
-def witnesses(equipment: Equipment, phase: PhaseDefinition, spec: CommandSpec) -> tuple[str, ...]:
-    """The signals that may tell what became of a command: its own, and the sensors of the devices around."""
-    own = [*spec.result.values()]
-    for condition in (spec.until, spec.probe):
-        own += [] if condition is None else signals_of(condition)
-    around = {spec.id.partition(".")[0], *equipment.uses(phase)}
-    sensors = (
-        one.id for one in equipment.signals.values() if one.type == "bool" and not one.writable and one.device in around
-    )
-    return tuple(dict.fromkeys([*own, *sensors]))[:SEEN_MAX]
-
-
 def send_safe(wish: SetSignal | Invoke, outbox: Outbox) -> int:
     """Send an order that leads to the safe side, in the stop lane; its number."""
     if isinstance(wish, SetSignal):
@@ -341,8 +353,9 @@ def send_safe(wish: SetSignal | Invoke, outbox: Outbox) -> int:
     return outbox.stop(wish.spec, wish.arguments)
 
 
-def _filled(condition: Condition, wish: Invoke, token: int) -> Condition:
-    return fill(condition, {**wish.spec.sent(wish.arguments), "token": token})
+def _values(wish: Invoke, token: int) -> dict[str, Value]:
+    """What stands for ``$name`` in the conditions of a command."""
+    return {**wish.spec.sent(wish.arguments), "token": token}
 
 
 def unwritable(signal: Signal, value: Value) -> str | None:

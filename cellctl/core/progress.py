@@ -20,12 +20,13 @@ OF_A_STEP = frozenset({"item", "kept", "record", "intent", "intent.void", "done"
 class Pulse:
     """One execution of a command that must not happen twice. `result` is None until it is known to be done.
 
-    `seen` is what the sensors around told when it was sent.
+    What was so when it was sent: `seen` is what the sensors around told, `before` the values that its conditions ask for.
     """
 
     token: int
     result: Mapping[str, Value] | None = None
     seen: Mapping[str, Value] = field(default_factory=dict)
+    before: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class Progress:
             case "record":
                 self.records[data["key"]] = data["value"]
             case "intent":
-                self._settle(data["key"], Pulse(data["token"], seen=data.get("seen", {})))
+                self._settle(data["key"], Pulse(data["token"], None, data.get("seen", {}), data.get("before", {})))
             case "intent.void":
                 self.pulses.pop(data["key"], None)
             case "done":

@@ -9,6 +9,8 @@ from typing import ClassVar
 
 from cellctl.core.condition import Watch
 from cellctl.core.context import AskPerson, Invoke, RaiseFault, SetSignal, Until
+from cellctl.core.probing import Probe
+from cellctl.core.progress import Pulse
 from cellctl.core.signal import Value
 
 
@@ -30,9 +32,9 @@ class ForOrder:
 
 @dataclass(slots=True)
 class ForCondition:
-    """Waits for a condition: the phase's own, the end of a command, or what a probe tells.
+    """Waits for a condition: the phase's own, or the end of a command.
 
-    `true_ns`: of a command, how new its signals were when they told its end.
+    `true_ns`: of a command, how new its signals were when they told its end; `probing`: that was told by a probe.
     """
 
     wish: Until | Invoke
@@ -60,6 +62,26 @@ class ForCondition:
 
 
 @dataclass(slots=True)
+class ForProbe:
+    """Waits for what a device that is back tells of a pulse."""
+
+    wish: Invoke
+    probe: Probe
+    deadline_ns: int
+    pulse: Pulse
+
+    @property
+    def awaited(self) -> Collection[str]:
+        """The signals that tell it."""
+        return self.probe.signals
+
+    @property
+    def wake_at(self) -> int | None:
+        """When it is given up, or has been in doubt for long enough."""
+        return self.deadline_ns if self.probe.wake_at is None else min(self.probe.wake_at, self.deadline_ns)
+
+
+@dataclass(slots=True)
 class ForTime:
     """Waits for time to pass."""
 
@@ -82,4 +104,4 @@ class ForAnswer:
     key: str
 
 
-Wait = ForOrder | ForCondition | ForTime | ForAnswer
+Wait = ForOrder | ForCondition | ForProbe | ForTime | ForAnswer

@@ -165,7 +165,10 @@ class _Builder:
             self._wrong(Wrong("E311", "only a command of class stop can be a safe one", hint), *at, "safe")
         parameters = {key: self._parameter(name, key, each) for key, each in row.parameters.items()}
         until = self._condition(row.until, row, *at, "until")
-        probe = self._condition(row.probe, row, *at, "probe")
+        probe, running, unsent = (
+            self._condition(getattr(row, key), row, *at, key) for key in ("probe", "running", "unsent")
+        )
+        self._check_resuming(name, row)
         result = {key: self._result(signal, *at, "result", key) for key, signal in row.result.items()}
         if self._report.errors > errors:
             return
@@ -176,11 +179,20 @@ class _Builder:
             parameters=parameters,
             until=until,
             probe=probe,
+            running=running,
+            unsent=unsent,
             result=result,
             safe=row.safe,
         )
         self._parts.commands[spec.id] = spec
         self._parts.orders[name] = Command(name, row.command_class, row.timeout, row.model_extra or {})
+
+    def _check_resuming(self, name: str, row: CommandRow) -> None:
+        """What is told of a pulse when the device is back must be enough to go on."""
+        for key, needed in (("running", "probe"), ("unsent", "probe"), ("running", "until")):
+            if getattr(row, key) is not None and getattr(row, needed) is None:
+                wrong = Wrong("E318", f"{key!r} is of no use without {needed!r}", f"add '{needed}: ...'")
+                self._wrong(wrong, "commands", name, key)
 
     def _parameter(self, command: str, name: str, row: ArgumentRow) -> Parameter:
         at = ("commands", command, "parameters", name)
@@ -213,11 +225,13 @@ class _Builder:
         incomplete = not self._complete or len(self._parts.signals) < len(self._file.signals)
         known = Known(frozenset(), self._parts.signals, incomplete=frozenset({self._device} if incomplete else ()))
         condition = known.condition(text, place, self._report, device=self._device)
+        allowed = ["token", *row.parameters]
+        if path[-1] != "until":  # later: what a signal was when it was sent
+            allowed += [name for name, signal in self._file.signals.items() if signal.read is not None]
         for name in refs_of(condition) if condition else ():
-            if name != "token" and name not in row.parameters:
-                hint = did_you_mean(name, ["token", *row.parameters])
-                wrong = Wrong("E312", f"${name} is no parameter of the command", hint)
-                self._report.add(place, wrong)
+            if name not in allowed:
+                what = "is no parameter of the command" + (" and no signal" if path[-1] != "until" else "")
+                self._report.add(place, Wrong("E312", f"${name} {what}", did_you_mean(name, allowed)))
         return condition
 
     def _result(self, signal: str, *path: str) -> str:

@@ -201,6 +201,8 @@ class CommandRow(Sourced):
     parameters: dict[Name, ArgumentRow] = {}
     until: str | None = None
     probe: str | None = None
+    running: str | None = None
+    unsent: str | None = None
     result: dict[Name, str] = {}
     safe: bool = False
 

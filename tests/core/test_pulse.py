@@ -6,9 +6,12 @@ import pytest
 
 from cellctl.core.execution import PROBE_TIMEOUT_NS
 from cellctl.core.messages import Call, Done, Outcome
+from cellctl.core.probing import DOUBT_AFTER_NS
 from cellctl.core.progress import Pulse
+from cellctl.core.signal import Quality, Value
+from cellctl.core.wait import ForAnswer
 
-from .bench import MS, Code, Solo, run
+from .bench import MS, Code, Solo, made, run
 
 SEEN: list[Any] = []
 
@@ -146,6 +149,138 @@ def test_the_late_answer_of_a_closed_phase_is_heard(outcome: Outcome, remembered
     solo.run.answer(Done(solo.orders[-1].id, outcome, {"peak": 9.0}))
     assert solo.progress.pulses == remembered
     assert SEEN == []
+
+
+# --- a device that tells more: what it has seen, and whether it is at it --------------------------------------------
+
+
+async def mark(c: Any) -> None:
+    marked = await c.laser.mark()
+    SEEN.append(marked.peak)
+
+
+def mark_in_doubt(**seen: int) -> Solo:
+    """The same with a pulse of which signals were read when it was sent."""
+    solo = Solo(made(mark))
+    solo.close()
+    solo.progress.pulses.clear()
+    solo.tell({f"laser.{name}": value for name, value in seen.items()})
+    solo.enter().done(Outcome.UNKNOWN, "timeout")
+    solo.now += MS
+    return solo.enter()
+
+
+def test_what_the_signals_were_is_written_down_with_the_intent() -> None:
+    solo = mark_in_doubt(seen=7)
+    (_, intent) = solo.noted("intent")
+    assert intent == {"key": "laser.mark#1", "command": "laser.mark", "token": 2, "before": {"seen": 7}}
+
+
+def test_done_is_closed_from_the_device_without_a_person() -> None:
+    solo = mark_in_doubt(seen=7)
+    solo.go(10, {"laser.last": 2, "laser.seen": 2, "laser.ready": False, "laser.peak": 9.0})
+    assert (SEEN, tokens(solo)[1:], solo.run.ended) == ([9.0], [2], True)
+
+
+def test_seen_and_busy_is_adopted_and_waited_for() -> None:
+    solo = mark_in_doubt(seen=7)
+    solo.go(10, {"laser.last": 1, "laser.seen": 2, "laser.ready": True})
+    assert (solo.run.busy, tokens(solo)[1:]) == (True, [2])
+    solo.go(1500, {"laser.last": 2, "laser.ready": False, "laser.peak": 8.0})
+    assert (SEEN, tokens(solo)[1:], solo.run.ended) == ([8.0], [2], True)
+
+
+def test_what_was_adopted_must_end_within_its_time() -> None:
+    solo = mark_in_doubt(seen=7)
+    solo.go(10, {"laser.last": 1, "laser.seen": 2, "laser.ready": True})
+    assert solo.go(2000).fault[0] == "timeout"
+    assert tokens(solo)[1:] == [2]
+
+
+def test_not_seen_by_a_device_that_still_knows_what_it_knew_is_sent_under_the_same_token() -> None:
+    solo = mark_in_doubt(seen=7)
+    solo.go(10, {"laser.last": 7, "laser.seen": 7, "laser.ready": False})
+    assert tokens(solo)[1:] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"laser.last": 0, "laser.seen": 0},  # it has forgotten everything
+        {"laser.last": 1, "laser.seen": 2},  # it had begun, and is at it no more
+        {"laser.last": 9, "laser.seen": 9},  # it has done something else since
+        {"laser.last": 5, "laser.seen": 5},  # it knows less than it did
+    ],
+)
+def test_everything_else_is_in_doubt_if_it_stays_so(told: dict[str, Value]) -> None:
+    solo = mark_in_doubt(seen=7)
+    solo.go(10, {**told, "laser.ready": False})
+    assert solo.run.wake_at == solo.now + DOUBT_AFTER_NS
+    assert solo.waits[0].startswith("p: waits for laser.last")
+    assert set(solo.run.awaited) == {"laser.last", "laser.seen", "laser.ready"}
+    solo.go(499)
+    assert not isinstance(solo.run.wait, ForAnswer)
+    solo.go(1)
+    assert (solo.waits, tokens(solo)[1:]) == (["p: waits for a decision"], [2])
+
+
+def test_values_that_come_one_after_the_other_are_no_contradiction() -> None:
+    solo = mark_in_doubt(seen=7)
+    solo.go(10, {"laser.last": 1, "laser.seen": 2, "laser.ready": False})
+    solo.go(400)
+    solo.tell({"laser.ready": False}, Quality.BAD)
+    solo.go(10)
+    solo.go(200, {"laser.ready": False})
+    assert not isinstance(solo.run.wait, ForAnswer)
+    solo.go(300, {"laser.last": 2, "laser.peak": 7.0})
+    assert SEEN == [7.0]
+
+
+def test_what_was_not_known_when_it_was_sent_shows_nothing() -> None:
+    solo = mark_in_doubt()
+    solo.go(10, {"laser.last": 0, "laser.seen": 3, "laser.ready": False})
+    solo.go(500)
+    assert solo.waits == ["p: waits for a decision"]
+
+
+async def stamp(c: Any) -> None:
+    stamped = await c.laser.stamp()
+    SEEN.append(stamped.peak)
+
+
+def stamp_in_doubt(**seen: int) -> Solo:
+    """A pulse of a device that only counts."""
+    solo = Solo(made(stamp))
+    solo.close()
+    solo.progress.pulses.clear()
+    solo.tell({f"laser.{name}": value for name, value in seen.items()})
+    solo.enter().done(Outcome.UNKNOWN, "timeout")
+    solo.now += MS
+    return solo.enter()
+
+
+def test_a_device_that_only_counts_shows_that_it_was_done_or_not() -> None:
+    solo = stamp_in_doubt(seen=7)
+    solo.go(10, {"laser.seen": 8, "laser.peak": 6.0})
+    assert (SEEN, tokens(solo)[1:]) == ([6.0], [2])
+    solo = stamp_in_doubt(seen=7)
+    solo.go(10, {"laser.seen": 7})
+    assert tokens(solo)[1:] == [2, 2]
+
+
+def test_a_count_that_was_not_known_before_shows_nothing() -> None:
+    solo = stamp_in_doubt()
+    assert solo.waits == ["p: waits for what became of laser.stamp() (5 s left)"]
+    solo.go(10, {"laser.seen": 8})
+    solo.go(500)
+    assert (solo.waits, tokens(solo)[1:]) == (["p: waits for a decision"], [2])
+
+
+def test_a_device_that_is_lost_again_ends_the_probing() -> None:
+    solo = mark_in_doubt(seen=7)
+    solo.run.lose("plc", "cable")
+    solo.run.lose("laser", "cable")
+    assert solo.go().fault == ("no_reply", "laser: cable")
 
 
 # --- holding --------------------------------------------------------------------------------------------------

@@ -69,7 +69,8 @@ PROFILE: dict[str, tuple[str, str, str, str]] = {
     ),
     "E312": (
         "an unknown $name in a command",
-        "In 'until' and 'probe', $token is the number of this execution, other $names are parameters of the command.",
+        "In conditions of a command, $token is the number of this execution, other $names are its parameters. In\n"
+        "'probe', 'running' and 'unsent' $name may also be a signal: what that was when the command was sent.",
         'until: "done == $tokn"',
         'until: "done == $token"',
     ),
@@ -98,6 +99,13 @@ PROFILE: dict[str, tuple[str, str, str, str]] = {
         "rows of the profile say otherwise.",
         'u: {type: float, unit: V, read: input 0 uint16}\ngolden:\n  - {wire: "input 0: 4366 8000", is: {u: 230.5}}',
         'u: {type: float, unit: V, read: input 0 float32}\ngolden:\n  - {wire: "input 0: 4366 8000", is: {u: 230.5}}',
+    ),
+    "E318": (
+        "a command that cannot be resumed",
+        "After a lost connection 'probe' tells that the command was done, 'running' that it goes on, 'unsent' that it\n"
+        "never arrived. 'running' and 'unsent' need 'probe'; what goes on is waited for by 'until'.",
+        'running: "seen == $token and busy"',
+        'until: "done == $token"\nprobe: "done == $token"\nrunning: "seen == $token and busy"',
     ),
     "W317": (
         "a connection without encryption",
