@@ -81,6 +81,7 @@ def _device(name: str, page: Page, table: Table) -> str:
                     (f"`{profile.section}:`", _code(profile.settings)),
                     ("`identify:`", _code(file.identify or {})),
                     ("`watchdog:`", _code(file.watchdog or {})),
+                    ("`lease:`", _code(file.lease.model_dump() if file.lease else {})),
                     ("extends", head.extends or ""),
                     ("golden vectors", len(file.golden)),
                     ("simulated by", f"`{file.sim.model}`" if file.sim else ""),

@@ -18,21 +18,31 @@ from cellctl.model.conditions import Known
 from cellctl.model.problems import Report, Wrong, did_you_mean
 from cellctl.model.profile import Profile
 from cellctl.model.quantity import Amount, Bounds, fit, plain
-from cellctl.model.shapes import ArgumentRow, CommandRow, SignalRow
+from cellctl.model.shapes import ArgumentRow, CommandRow, LeaseRow, SignalRow
 
 _SERIES = re.compile(r"(?P<stem>[a-z][a-z0-9_]*?)(?P<first>\d+)\.\.(?P<last>\d+)\Z")
 #: A series of choices longer than this is a number, not a list of names.
 _SERIES_MAX = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What is true once the watchdog of a device was not fed for `within_ns`, and the command that ends it, if any."""
+
+    tripped: Condition
+    within_ns: int
+    reset: str = ""
+
+
 @dataclass(slots=True)
 class DeviceParts:
-    """What one device brings into the cell: signals and commands by id, and what its driver is told."""
+    """What one device brings into the cell: signals and commands by id, what its driver is told, and its lease."""
 
     signals: dict[str, Signal] = field(default_factory=dict)
     commands: dict[str, CommandSpec] = field(default_factory=dict)
     points: dict[str, Point] = field(default_factory=dict)
     orders: dict[str, Command] = field(default_factory=dict)
+    lease: Lease | None = None
 
     def device(self, name: str, profile: Profile, address: str, settings: Mapping[str, object]) -> Device:
         """The device as its driver sees it."""
@@ -71,7 +81,23 @@ class _Builder:
             self._signal(name, row)
         for name, command in self._file.commands.items():
             self._command(name, command)
+        if self._file.lease is not None:
+            self._parts.lease = self._lease(self._file.lease)
         return self._parts
+
+    def _lease(self, row: LeaseRow) -> Lease | None:
+        errors, reset = self._report.errors, self._file.commands.get(row.reset)
+        tripped = self._known_condition(row.tripped, "lease", "tripped")
+        for name in refs_of(tripped) if tripped else ():
+            self._wrong(Wrong("E312", f"${name} means nothing here", "compare with a value"), "lease", "tripped")
+        if self._file.watchdog is None:
+            self._wrong(Wrong("E319", "a lease needs a watchdog that is fed", "add 'watchdog: ...'"), "lease")
+        if row.reset and (reset is None or reset.parameters):
+            hint = did_you_mean(row.reset, self._file.commands)
+            self._wrong(Wrong("E319", f"{row.reset!r} is no command without parameters", hint), "lease", "reset")
+        if tripped is None or self._report.errors > errors:
+            return None
+        return Lease(tripped, row.within, row.reset)
 
     def _wrong(self, wrong: Wrong, *path: str) -> None:
         known = path in self._document.values
@@ -222,9 +248,7 @@ class _Builder:
         if text is None:
             return None
         place = self._document.at(*path)
-        incomplete = not self._complete or len(self._parts.signals) < len(self._file.signals)
-        known = Known(frozenset(), self._parts.signals, incomplete=frozenset({self._device} if incomplete else ()))
-        condition = known.condition(text, place, self._report, device=self._device)
+        condition = self._known_condition(text, *path)
         allowed = ["token", *row.parameters]
         if path[-1] != "until":  # later: what a signal was when it was sent
             allowed += [name for name, signal in self._file.signals.items() if signal.read is not None]
@@ -233,6 +257,12 @@ class _Builder:
                 what = "is no parameter of the command" + (" and no signal" if path[-1] != "until" else "")
                 self._report.add(place, Wrong("E312", f"${name} {what}", did_you_mean(name, allowed)))
         return condition
+
+    def _known_condition(self, text: str, *path: str) -> Condition | None:
+        """A condition over the signals of the device."""
+        incomplete = not self._complete or len(self._parts.signals) < len(self._file.signals)
+        known = Known(frozenset(), self._parts.signals, incomplete=frozenset({self._device} if incomplete else ()))
+        return known.condition(text, self._document.at(*path), self._report, device=self._device)
 
     def _result(self, signal: str, *path: str) -> str:
         if signal not in self._file.signals and self._complete:

@@ -8,7 +8,7 @@ import math
 from cellctl.core.messages import Call, CommandClass, Order, Write
 from cellctl.core.parameter import bind
 from cellctl.core.signal import FAR_NS, Quality, Value
-from cellctl.driver import Driver, Translator
+from cellctl.driver import Driver, Teller, Translator
 from cellctl.model.device import DeviceParts
 from cellctl.model.problems import Report, Wrong
 from cellctl.model.profile import Profile
@@ -24,17 +24,29 @@ def check_golden(driver: Driver, parts: DeviceParts, profile: Profile, report: R
         return
     for number, row in enumerate(profile.file.golden):
         try:
-            if not isinstance(driver, Translator):
-                raise ValueError(f"the driver for {profile.file.profile.protocol} knows no golden vectors")
             if bool(row.means) + bool(row.set) + bool(row.call) != 1:
                 raise ValueError("a vector has one of 'is', 'set' and 'call'")
-            _check(driver, parts, row)
+            _check(driver, parts, row, profile.file.profile.protocol)
         except ValueError as error:
             hint = "correct the row of the signal or command, or the vector"
             report.add(profile.document.at("golden", number), Wrong("E316", str(error), hint))
 
 
-def _check(driver: Translator, parts: DeviceParts, row: GoldenRow) -> None:
+def _check(driver: Driver, parts: DeviceParts, row: GoldenRow, protocol: str) -> None:
+    if row.means:
+        if not isinstance(driver, Translator):
+            raise ValueError(f"the driver for {protocol} knows no golden vectors of what is read")
+        _check_read(driver, parts, row)
+        return
+    if not isinstance(driver, Teller):
+        raise ValueError(f"the driver for {protocol} knows no golden vectors")
+    sent = [_plain(line) for line in driver.sending(_order(parts, row))]
+    wanted = [_plain(line) for line in row.wire]
+    if sent != wanted:
+        raise ValueError(f"by the profile {'; '.join(sent)!r} is sent, and {'; '.join(wanted)!r} by this vector")
+
+
+def _check_read(driver: Translator, parts: DeviceParts, row: GoldenRow) -> None:
     for name, expected in row.means.items():
         if name not in parts.points:
             raise ValueError(f"there is no signal {name!r}")
@@ -43,12 +55,6 @@ def _check(driver: Translator, parts: DeviceParts, row: GoldenRow) -> None:
         if good == (expected == BAD) or (good and not _equal(sample.value, expected)):
             told = sample.value if good else f"bad ({sample.reason})"
             raise ValueError(f"{name} is {told!r} by the profile, and {expected!r} by this vector")
-    if row.means:
-        return
-    sent = [_plain(line) for line in driver.sending(_order(parts, row))]
-    wanted = [_plain(line) for line in row.wire]
-    if sent != wanted:
-        raise ValueError(f"by the profile {'; '.join(sent)!r} is sent, and {'; '.join(wanted)!r} by this vector")
 
 
 def _order(parts: DeviceParts, row: GoldenRow) -> Order:

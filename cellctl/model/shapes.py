@@ -219,6 +219,15 @@ class GoldenRow(Shape):
     source: str = ""
 
 
+class LeaseRow(Shape):
+    """What the device does by itself when its watchdog is not fed for `within`: then `tripped` is true, until `reset`,
+    a command of the profile, or a person at the device resets it."""
+
+    tripped: str
+    within: Period
+    reset: Name = ""
+
+
 class SimRow(Shape):
     """The device model that simulates the device."""
 
@@ -248,6 +257,7 @@ class ProfileFile(Shape):
     profile: ProfileHead
     identify: ProtocolKeys | None = None
     watchdog: ProtocolKeys | None = None
+    lease: LeaseRow | None = None
     modbus: ProtocolKeys | None = None
     opcua: ProtocolKeys | None = None
     line: ProtocolKeys | None = None

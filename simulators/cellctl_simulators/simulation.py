@@ -25,7 +25,7 @@ from cellctl_simulators.servers.line import LineSession
 from cellctl_simulators.servers.shared import SharedLine, Unit
 from cellctl_simulators.servers.streams import SessionFactory, Stream, serial_stream, tcp_stream
 from cellctl_simulators.wire import Ask, Lines, Nodes, Registers
-from cellctl_simulators.world import hint
+from cellctl_simulators.world import Retaining, hint
 
 #: Schemes of addresses that lead to a serial port.
 TERMINALS = ("modbus+rtu", "serial")
@@ -207,11 +207,15 @@ class Simulation:
         await self._servers[device].cut()
 
     def restart(self, device: str) -> None:
-        """Make the device as new: it has forgotten everything."""
-        old = self.world.models[device].wire
+        """Make the device as new: it has forgotten everything but what it keeps without power."""
+        off = self.world.models[device]
+        old = off.wire
         self._restarts += 1
         seed = f"{self._seed}/{device}/{self._restarts}"
-        self.world.renew(device, self._catalog.model(device, self.devices[device].model, seed))
+        on = self._catalog.model(device, self.devices[device].model, seed)
+        if isinstance(off, Retaining) and isinstance(on, Retaining):
+            on.retained = off.retained
+        self.world.renew(device, on)
         new = self.world.models[device].wire
         new.mask = old.mask
         server = self._servers[device]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from cellctl.driver import Value
 from cellctl_simulators.wire import Wire
@@ -41,6 +41,13 @@ class Model(Protocol):
 
     def update(self, now_ns: int, inputs: Mapping[str, Value]) -> Outputs:
         """Bring the device to `now_ns`."""
+
+
+@runtime_checkable
+class Retaining(Protocol):
+    """A model that keeps something without power: it is handed to the one that takes its place when it restarts."""
+
+    retained: Any
 
 
 ModelFactory = Callable[[Random], Model]

@@ -29,7 +29,7 @@ _OF_THE_CORE = {
     "latch",
     "text",
 }
-_OF_COMMANDS = {"parameters", "until", "timeout", "class", "probe", "result", "safe"}
+_OF_COMMANDS = {"parameters", "until", "timeout", "class", "probe", "running", "unsent", "result", "safe"}
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -107,6 +107,13 @@ PROFILE: dict[str, tuple[str, str, str, str]] = {
         'running: "seen == $token and busy"',
         'until: "done == $token"\nprobe: "done == $token"\nrunning: "seen == $token and busy"',
     ),
+    "E319": (
+        "a lease that cannot be tested",
+        "'lease' says what the device does by itself when its watchdog stops. It needs a watchdog; 'reset' names a\n"
+        "command of the profile that needs no values.",
+        "lease: {tripped: comm_trip, within: 1 s, reset: rest}",
+        "watchdog: {write: holding 9 uint16, every: 250 ms}\nlease: {tripped: comm_trip, within: 1 s, reset: rearm}",
+    ),
     "W317": (
         "a connection without encryption",
         "Whoever is in the network can read and change what goes to and fro, passwords too. Devices that cannot\n"

@@ -14,9 +14,10 @@ from cellctl.driver import Call, CommandClass, DriverError, Link, Outcome, Sampl
 from cellctl_drivers.modbus.held import Held
 from cellctl_drivers.modbus.profile import Profile, Watchdog
 from cellctl_drivers.modbus.rows import Row
-from cellctl_drivers.modbus.steps import Pause, Step, Steps
+from cellctl_drivers.modbus.steps import Pause, Step, Steps, values_of
 from cellctl_drivers.modbus.targets import Target
-from cellctl_drivers.wire.orders import BusyError, OrderError, RefusalError, filled
+from cellctl_drivers.wire.epoch import EPOCH, LOOK_S, TAKEN_S, Echo, Epoch, silent_program, untaken
+from cellctl_drivers.wire.orders import BusyError, OrderError, RefusalError
 from cellctl_drivers.wire.verify import verify
 
 T = TypeVar("T")
@@ -35,6 +36,10 @@ class Conversation(ABC):
     _link: Link
     _held: Held
     _beat = 0
+
+    def __init__(self) -> None:
+        self._epoch = Epoch()
+        self._echo = Echo()
 
     @abstractmethod
     async def _read(self, row: Row) -> Value:
@@ -55,11 +60,28 @@ class Conversation(ABC):
     async def _begin(self) -> str:
         """The identity of the device, once it is made ready; WrongDevice, or DriverError if it does not let itself."""
         identity = await self._identify()
-        try:
-            await self._take(_encoded(self._profile.prepare, _as_written))
-        except (RefusalError, OrderError) as refusal:
-            raise DriverError(f"{self._profile.id} cannot be made ready: {refusal}") from refusal
+        await self._make_ready()
         return identity
+
+    async def _make_ready(self) -> None:
+        """Write what is to be written before all else; with it a new epoch, which the device must take over."""
+        profile, row = self._profile, self._profile.epoch
+        try:
+            if row is not None:
+                self._epoch.rise(await self._patiently(lambda: self._read(row)))
+            await self._take(_encoded(profile.prepare, self._epoch.filled))
+            if row is not None:
+                await self._taken_over(row)
+        except (RefusalError, OrderError) as refusal:
+            raise DriverError(f"{profile.id} cannot be made ready: {refusal}") from refusal
+
+    async def _taken_over(self, row: Row) -> None:
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + TAKEN_S
+        while (seen := await self._patiently(lambda: self._read(row))) != self._epoch.number:
+            if loop.time() > end_s:
+                raise RefusalError(untaken(self._epoch, seen))
+            await asyncio.sleep(LOOK_S)
 
     async def _identify(self) -> str:
         if self._profile.identify is None:
@@ -95,7 +117,10 @@ class Conversation(ABC):
         steps = self._profile.commands.get(order.name)
         if steps is None:
             raise OrderError(Outcome.NOT_SENT, f"there is no command {order.name!r}")
-        taken = _encoded(steps, lambda value: filled(value, order))
+        if EPOCH in values_of(steps) and not self._epoch.follows(order.token):
+            await self._make_ready()
+            self._epoch.follows(order.token)
+        taken = _encoded(steps, lambda value: self._epoch.filled(value, order))
         if order.command_class is CommandClass.STOP:
             self._held.end_all()
         for step, _ in taken:
@@ -134,6 +159,11 @@ class Conversation(ABC):
         row, beat = watchdog.row, self._beat
         return row.encoded(watchdog.value if watchdog.value is not None else beat % 2 if row.table.bits else beat)
 
+    def _listen_to(self, echo: Value, watchdog: Watchdog) -> None:
+        """What the device tells back of its watchdog; DriverError if that does not change any more."""
+        if self._echo.is_late(echo, self._link.now(), watchdog.within_ns):
+            raise DriverError(silent_program(self._profile.id, watchdog.within_ns))
+
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """What `ask` gives, asked again while the device is busy, for as long as the profile allows."""
         loop = asyncio.get_running_loop()
@@ -157,8 +187,4 @@ class Conversation(ABC):
 
 def _encoded(steps: Steps, fill: Callable[[Value], Value]) -> Encoded:
     """What is sent for each step, before any of it is: OrderError for what does not fit."""
-    return [(step, step.row.encoded(*map(fill, step.values)) if isinstance(step, Step) else b"") for step in steps]
-
-
-def _as_written(value: Value) -> Value:
-    return value
+    return [(step, step.encoded(fill) if isinstance(step, Step) else b"") for step in steps]

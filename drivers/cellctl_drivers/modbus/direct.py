@@ -20,6 +20,7 @@ from cellctl_drivers.modbus.looking import BlockLook, Registers, bytes_of, refus
 from cellctl_drivers.modbus.profile import Profile
 from cellctl_drivers.modbus.rows import Row, Table
 from cellctl_drivers.wire.direct import Direct, Plan, reached
+from cellctl_drivers.wire.epoch import Echo, Epoch
 from cellctl_drivers.wire.orders import RefusalError
 
 _WRITES = {Table.COIL: (5, 15), Table.HOLDING: (6, 16)}  # function codes for one value, and for several
@@ -29,6 +30,7 @@ class DirectModbus(Conversation):
     """The driver of one Modbus device that is touched directly."""
 
     def __init__(self, device: Device, contact: Contact) -> None:
+        super().__init__()
         self._device, self._profile = device, Profile(device)
         self._contact = contact
         self._registers: Registers = contact.wire
@@ -37,6 +39,7 @@ class DirectModbus(Conversation):
     async def run(self, link: Link) -> None:
         """One connection, until it is lost (DriverError)."""
         profile, self._link, self._registers = self._profile, link, self._contact.wire
+        self._epoch, self._echo = Epoch(), Echo()
         misses = 4 if profile.rtu else 1
         await reached(self._device, self._contact, profile.timeout_s * misses)
         link.up(await self._begin())
@@ -61,6 +64,9 @@ class DirectModbus(Conversation):
         assert watchdog is not None
         try:
             self._put(watchdog.row, self._sign(watchdog))
+            if (echo := watchdog.echo) is not None:
+                told = bytes_of(self._registers, echo.table, echo.start, echo.count)
+                self._listen_to(echo.decode(told, 0), watchdog)
         except RefusalError as refusal:
             raise DriverError(f"{self._profile.id} does not take its watchdog: {refusal}") from refusal
 

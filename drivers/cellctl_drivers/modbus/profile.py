@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from cellctl.driver import AddressError, Command, Device, Value
 from cellctl_drivers.modbus.plan import REGISTERS_MAX, Block, Hole, Item, Limits, plan
 from cellctl_drivers.modbus.rows import Orders, Row, Table, check_writable, parse_row
-from cellctl_drivers.modbus.steps import Steps, longest_pause_ns, parse_steps
+from cellctl_drivers.modbus.steps import Steps, longest_pause_ns, parse_steps, values_of
 from cellctl_drivers.modbus.targets import parse_orders, parse_targets
 from cellctl_drivers.wire.endpoint import Endpoint, Tcp, Tty, parse_tcp, parse_tty, scheme_of
+from cellctl_drivers.wire.epoch import check_epoch, echo_within_ns
 from cellctl_drivers.wire.expectation import Expectation
 from cellctl_drivers.wire.settings import Section, Where
 from cellctl_drivers.wire.tls import parse_tls
@@ -28,11 +29,14 @@ _HOLE = re.compile(r"(?P<table>\w+) (?P<first>0x[0-9a-fA-F]+|\d+)(?:\.\.(?P<last
 
 @dataclass(frozen=True, slots=True)
 class Watchdog:
-    """A row written every `every_ns`: a counter for a register, an alternating coil, or always the same `value`."""
+    """A row written every `every_ns`: a counter for a register, an alternating coil, or always the same `value`. Where
+    the device tells it back (`echo`), that must change within `within_ns`."""
 
     row: Row
     every_ns: int
     value: Value | None
+    echo: Row | None = None
+    within_ns: int = 0
 
 
 class Profile:
@@ -63,6 +67,12 @@ class Profile:
         self.watchdog = self._watchdog(device.watchdog)
         self.commands = {name: self._command(command) for name, command in device.commands.items()}
         self.prepare = self._steps(settings.take("prepare"), settings.at("prepare")) if "prepare" in settings else ()
+        self.epoch = (
+            parse_row(settings.text("epoch"), settings.at("epoch"), self.orders) if "epoch" in settings else None
+        )
+        sent = [value for steps in self.commands.values() for value in values_of(steps)]
+        at = settings.at("epoch"), settings.at("prepare" if self.prepare else "epoch")
+        check_epoch(self.epoch is not None, tuple(values_of(self.prepare)), sent, at)
         settings.close()
 
     def blocks(self, after: str = "") -> list[Block]:
@@ -109,10 +119,12 @@ class Profile:
         check_writable(row, section.at("write"))
         every_ns = section.duration("every", "1 s")
         value = section.integer("value", 0, (0, 65_535)) if "value" in section else None
+        echo = parse_row(section.text("echo"), section.at("echo"), self.orders) if "echo" in section else None
+        within_ns = echo_within_ns(section, every_ns, echo is not None and value is None)
         section.close()
         if every_ns == 0:
             raise AddressError("a watchdog needs a period", section.at("every"))
-        return Watchdog(row, every_ns, value)
+        return Watchdog(row, every_ns, value, echo, within_ns)
 
 
 def _endpoint(address: str) -> tuple[bool, Endpoint, int]:

@@ -25,6 +25,7 @@ class Session(Conversation):
     """What is done on one connection, from identification to its loss."""
 
     def __init__(self, profile: Profile, link: Link, exchange: Exchange) -> None:
+        super().__init__()
         self._profile = profile
         self._link = link
         self._exchange = exchange
@@ -149,5 +150,7 @@ class Session(Conversation):
     async def _feed(self, watchdog: Watchdog) -> None:
         try:
             await self._write(watchdog.row, self._sign(watchdog))
+            if watchdog.echo is not None:
+                self._listen_to(await self._read(watchdog.echo), watchdog)
         except (RefusalError, OrderError) as refusal:
             raise DriverError(f"{self._profile.id} does not take its watchdog: {refusal}") from refusal

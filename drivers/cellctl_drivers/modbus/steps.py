@@ -2,14 +2,16 @@
 
 The language: ``{"holding 128": [$point, $token], "coil 3": true}`` in the order given, a list of values into
 neighbouring places at once; or a list of such mappings, in which one place may come again and ``wait: 300 ms`` may
-stand between. The rule kept here: a step is one request.
+stand between. ``$crc16`` is the checksum of all else in its request. The rule kept here: a step is one request.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from cellctl.driver import AddressError, Value
 from cellctl_drivers.modbus.rows import Orders, Row, check_writable, parse_row
+from cellctl_drivers.wire.epoch import CRC16, crc16
+from cellctl_drivers.wire.orders import OrderError
 from cellctl_drivers.wire.settings import Section, Where
 
 _REGISTERS_WRITE_MAX = 123
@@ -24,6 +26,11 @@ class Step:
 
     row: Row
     values: tuple[Value, ...]
+
+    def encoded(self, fill: Callable[[Value], Value]) -> bytes:
+        """What is sent, with what `fill` gives for each value; OrderError (refused) for what does not fit."""
+        parts = [b"" if value == CRC16 else self.row.encoded(fill(value)) for value in self.values]
+        return b"".join(part or self.row.encoded(crc16(b"".join(parts))) for part in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,13 @@ def parse_steps(writes: object, where: Where, orders: Orders) -> Steps:
     if not any(isinstance(step, Step) for step in steps):
         raise AddressError('write `{"holding 128": VALUE}`, or a list of such', where)
     return steps
+
+
+def values_of(steps: Steps) -> Iterator[Value]:
+    """All that the steps write."""
+    for step in steps:
+        if isinstance(step, Step):
+            yield from step.values
 
 
 def longest_pause_ns(steps: Steps) -> int:
@@ -75,7 +89,21 @@ def _step(key: str, value: object, where: Where, orders: Orders) -> Step:
     values = tuple(item for item in given if isinstance(item, bool | int | float | str))
     if not values or len(values) < len(given):
         raise AddressError(f"{key!r} needs a value, or a list of values", where)
+    _check_crc(row, values, where)
     most = _COILS_WRITE_MAX if row.table.bits else _REGISTERS_WRITE_MAX
     if row.count * len(values) > most:
         raise AddressError(f"{key!r} writes more than the {most} that one request can hold", where)
     return Step(row, values)
+
+
+def _check_crc(row: Row, values: tuple[Value, ...], where: Where) -> None:
+    if CRC16 not in values:
+        return
+    if values.count(CRC16) > 1 or len(values) == 1:
+        raise AddressError("a request has one $crc16, and other words that it is the checksum of", where)
+    try:
+        fits = not row.table.bits and len(row.encoded(0xFFFF)) == 2
+    except OrderError:
+        fits = False
+    if not fits:
+        raise AddressError("$crc16 is a word: the row must be of type uint16", where)

@@ -6,11 +6,12 @@ The rule kept here: words are hexadecimal as on the wire, bits are 0 or 1, addre
 import struct
 from collections.abc import Sequence
 
-from cellctl.driver import Order, Sample, Value, Write
+from cellctl.driver import Order, Sample, Write
 from cellctl_drivers.modbus.profile import Profile
 from cellctl_drivers.modbus.rows import Row, Table
 from cellctl_drivers.modbus.steps import Step
-from cellctl_drivers.wire.orders import OrderError, filled
+from cellctl_drivers.wire.epoch import Epoch
+from cellctl_drivers.wire.orders import OrderError
 
 
 def meaning(profile: Profile, signal: str, wire: Sequence[str]) -> Sample:
@@ -37,9 +38,10 @@ def sending(profile: Profile, order: Order) -> list[str]:
             if target.write is None:
                 raise ValueError(f"{order.name} cannot be written")
             row, raw = target.written(order.value)
-            return [_told(row, [raw])]
+            return [_shown(row, row.encoded(raw))]
         steps = [step for step in profile.commands[order.name] if isinstance(step, Step)]
-        return [_told(step.row, [filled(value, order) for value in step.values]) for step in steps]
+        epoch = Epoch(1)  # nobody is connected
+        return [_shown(step.row, step.encoded(lambda value: epoch.filled(value, order))) for step in steps]
     except OrderError as error:
         raise ValueError(str(error)) from None
 
@@ -59,8 +61,7 @@ def _parsed(line: str) -> tuple[Table, int, bytes]:
         raise ValueError(f"{line!r} is not of the form 'input 0: 4366 8000' or 'coil 3: 1 0'") from None
 
 
-def _told(row: Row, values: list[Value]) -> str:
-    data = row.encoded(*values)
+def _shown(row: Row, data: bytes) -> str:
     if row.table.bits:
         return f"{row}: {' '.join(str(bit) for bit in data)}"
     return f"{row}: {' '.join(f'{word:04X}' for (word,) in struct.iter_unpack('>H', data))}"

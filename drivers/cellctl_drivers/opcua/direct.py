@@ -1,16 +1,30 @@
 """An OPC UA device without its wire: the nodes of its model, told at the publishing interval, written exactly typed."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from cellctl.driver import Call, Contact, Device, Link, Outcome, Sample, Unwilling, Value, Write, WrongDevice
+from cellctl.driver import (
+    Call,
+    Contact,
+    Device,
+    DriverError,
+    Link,
+    Outcome,
+    Sample,
+    Unwilling,
+    Value,
+    Write,
+    WrongDevice,
+)
 from cellctl_drivers.opcua.nodes import Path, Place
 from cellctl_drivers.opcua.profile import Profile, Target
-from cellctl_drivers.opcua.steps import Invoke, Put, Sink, typed
+from cellctl_drivers.opcua.steps import Invoke, Put, Sink, exact, typed, values_of
 from cellctl_drivers.wire.direct import Direct, Plan, reached
-from cellctl_drivers.wire.orders import OrderError, RefusalError, filled
+from cellctl_drivers.wire.epoch import EPOCH, LOOK_S, TAKEN_S, Echo, Epoch, silent_program, untaken
+from cellctl_drivers.wire.orders import OrderError, RefusalError
 from cellctl_drivers.wire.verify import verify
 
 
@@ -42,6 +56,7 @@ class DirectOpcUa:
         self._nodes: Nodes = contact.wire
         self._look: _NodesLook | None = None
         self._beat = 0
+        self._epoch, self._echo = Epoch(), Echo()
 
     async def run(self, link: Link) -> None:
         """One connection, until it is lost (DriverError)."""
@@ -53,6 +68,8 @@ class DirectOpcUa:
             raise WrongDevice(
                 f"{profile.id} is another device than expected: its namespaces are {found}, wanted {wanted!r}"
             )
+        self._epoch, self._echo = Epoch(), Echo()
+        await self._make_ready()
         link.up(wanted)
         self._look = _NodesLook(profile, self._nodes)
         beats = () if profile.watchdog is None else ((profile.watchdog.every_ns, self._feed),)
@@ -78,7 +95,11 @@ class DirectOpcUa:
         steps = self._profile.commands.get(order.name)
         if steps is None:
             raise OrderError(Outcome.NOT_SENT, f"there is no command {order.name!r}")
-        doing = [self._made_ready(step, order) for step in steps]
+        if EPOCH in values_of(steps) and not self._epoch.follows(order.token):
+            await self._make_ready()
+            self._epoch.follows(order.token)
+        exactly = exact(steps, self._epoch, order)
+        doing = [self._made_ready(step, value, order) for step, value in zip(steps, exactly, strict=True)]
         result: dict[str, Value] = {}
         for number, do in enumerate(doing):
             try:
@@ -89,7 +110,26 @@ class DirectOpcUa:
                 raise OrderError(Outcome.UNKNOWN, f"only a part was done; then {refusal}", result) from refusal
         return result
 
-    def _made_ready(self, step: Put | Invoke, order: Call) -> Callable[[], Mapping[str, Value]]:
+    async def _make_ready(self) -> None:
+        profile, loop = self._profile, asyncio.get_running_loop()
+        try:
+            if profile.epoch is not None:
+                self._epoch.rise(self._seen(profile.epoch))
+            for step, value in zip(profile.prepare, exact(profile.prepare, self._epoch), strict=True):
+                self._write(step.sink, value)
+            end_s = loop.time() + TAKEN_S
+            while profile.epoch is not None and (seen := self._seen(profile.epoch)) != self._epoch.number:
+                if loop.time() > end_s:
+                    raise RefusalError(untaken(self._epoch, seen))
+                await asyncio.sleep(LOOK_S)
+        except (RefusalError, OrderError) as refusal:
+            raise DriverError(f"{profile.id} cannot be made ready: {refusal}") from refusal
+
+    def _seen(self, place: Place) -> Value:
+        self._contact.settle()
+        return _read(self._nodes, place)
+
+    def _made_ready(self, step: Put | Invoke, exactly: Value, order: Call) -> Callable[[], Mapping[str, Value]]:
         """What does a step of a command; OrderError if what the order brings does not fit."""
         try:
             place = step.sink.node if isinstance(step, Put) else step.method
@@ -97,8 +137,9 @@ class DirectOpcUa:
         except Unwilling as missing:
             raise RefusalError(f"the server refuses {place}: {missing}") from missing
         if isinstance(step, Put):
-            return partial(self._write, step.sink, step.sink.typed(filled(step.value, order)))
-        return partial(self._invoke, step, [(kind, typed(kind, filled(value, order))) for kind, value in step.inputs])
+            return partial(self._write, step.sink, exactly)
+        given = [(kind, typed(kind, self._epoch.filled(value, order))) for kind, value in step.inputs]
+        return partial(self._invoke, step, given)
 
     def _invoke(self, step: Invoke, inputs: Sequence[tuple[str, Value]]) -> Mapping[str, Value]:
         self._contact.settle()
@@ -122,7 +163,12 @@ class DirectOpcUa:
     def _feed(self) -> None:
         assert self._profile.watchdog is not None
         self._beat = self._beat % 100 + 1
-        self._put(self._profile.watchdog.sink, self._beat)
+        watchdog = self._profile.watchdog
+        self._put(watchdog.sink, self._beat)
+        if watchdog.echo is not None:
+            told = _read(self._nodes, watchdog.echo)
+            if self._echo.is_late(told, self._link.now(), watchdog.within_ns):
+                raise DriverError(silent_program(self._profile.id, watchdog.within_ns))
 
     def _write(self, sink: Sink, value: Value) -> Mapping[str, Value]:
         if self._contact.busy:  # else it is at the present as it is

@@ -4,8 +4,8 @@ The rule kept here: nothing that a server may change or refuse is left to chance
 as `steps` says, and what is asked of the subscription has a bound.
 
 The profile language: ``opcua: {namespace, namespaces, $NAME, publishing, sampling, queue, timeout, security,
-certificate, key, server_certificate, application_uri}``. A row names a node; a `write` row ends with the type:
-``s=Name Int16``; `deadband`, `sampling`, `queue` and `element` say more of what is read. A command has
+certificate, key, server_certificate, application_uri, epoch, prepare}``. A row names a node; a `write` row ends with
+the type: ``s=Name Int16``; `deadband`, `sampling`, `queue` and `element` say more of what is read. A command has
 ``write: {"s=Name UInt16": VALUE}``, written in the order given, and `call`, done afterwards.
 """
 
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from cellctl.driver import AddressError, Device, Point
 from cellctl_drivers.opcua.nodes import Names, Place
-from cellctl_drivers.opcua.steps import TYPES, Invoke, Put, Sink, sink_of, steps_of
+from cellctl_drivers.opcua.steps import TYPES, Invoke, Put, Sink, puts_of, sink_of, steps_of, values_of
 from cellctl_drivers.wire.endpoint import Tcp, parse_tcp, scheme_of
+from cellctl_drivers.wire.epoch import check_epoch, echo_within_ns
 from cellctl_drivers.wire.reading import Reading
 from cellctl_drivers.wire.settings import Section
 
@@ -56,10 +57,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Watchdog:
-    """A node written every `every_ns` with a running number."""
+    """A node written every `every_ns` with a running number. Where the device tells it back (`echo`), that must change
+    within `within_ns`."""
 
     sink: Sink
     every_ns: int
+    echo: Place | None = None
+    within_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +93,14 @@ class Profile:
         self.security = _security(settings, simulated=device.simulated)
         self.application_uri = settings.text("application_uri", "")
         self.pki, self.simulated = device.pki, device.simulated
+        self.epoch = self._names.place(settings.text("epoch"), settings.at("epoch")) if "epoch" in settings else None
+        self.prepare = _prepared(settings, self._names)
         settings.close()
         self.targets = {name: self._target(point) for name, point in device.points.items()}
         self.commands = {name: steps_of(command, self._names) for name, command in device.commands.items()}
+        sent = [value for steps in self.commands.values() for value in values_of(steps)]
+        at = settings.at("epoch"), settings.at("prepare" if self.prepare else "epoch")
+        check_epoch(self.epoch is not None, tuple(values_of(self.prepare)), sent, at)
         self.identity = self._identify(device.identify)
         self.watchdog = self._watchdog(device.watchdog)
         self._check_patience()
@@ -99,7 +108,7 @@ class Profile:
     @property
     def only_looks(self) -> bool:
         """Whether nothing is told to the device, nor asked of it but what it is."""
-        return not (self.targets or self.commands or self.watchdog or self.password)
+        return not (self.targets or self.commands or self.watchdog or self.prepare or self.password)
 
     def places(self) -> list[Place]:
         """Every node that a row names."""
@@ -107,7 +116,10 @@ class Profile:
         places += [target.write.node for target in self.targets.values() if target.write is not None]
         for step in (step for steps in self.commands.values() for step in steps):
             places += [step.sink.node] if isinstance(step, Put) else [step.on, step.method]
-        places += [self.watchdog.sink.node] if self.watchdog is not None else []
+        places += [step.sink.node for step in self.prepare]
+        places += [self.epoch] if self.epoch is not None else []
+        if (watchdog := self.watchdog) is not None:
+            places += [watchdog.sink.node, *([watchdog.echo] if watchdog.echo is not None else [])]
         return list(dict.fromkeys(places))
 
     def _target(self, point: Point) -> Target:
@@ -143,10 +155,12 @@ class Profile:
         section = Section(watchdog, ("watchdog",))
         sink = sink_of(section.text("write"), self._names, section.at("write"))
         every_ns = section.duration("every", "1 s")
+        echo = self._names.place(section.text("echo"), section.at("echo")) if "echo" in section else None
+        within_ns = echo_within_ns(section, every_ns, echo is not None)
         section.close()
         if every_ns == 0 or TYPES[sink.type] is None:
             raise AddressError("a watchdog needs a period and a whole-number type", section.at("write"))
-        return Watchdog(sink, every_ns)
+        return Watchdog(sink, every_ns, echo, within_ns)
 
     def _check_patience(self) -> None:
         """No method may take longer than the device lives without its watchdog."""
@@ -154,6 +168,12 @@ class Profile:
             longest_ns = max((step.within_ns for step in steps if isinstance(step, Invoke)), default=0)
             if self.watchdog is not None and longest_ns >= self.watchdog.every_ns:
                 raise AddressError("while it waits the watchdog is not fed: wait shorter", ("commands", name, "call"))
+
+
+def _prepared(settings: Section, names: Names) -> tuple[Put, ...]:
+    """What is written at each connect."""
+    written = settings.take("prepare") if "prepare" in settings else []
+    return tuple(puts_of(written if isinstance(written, list) else [written], names, settings.at("prepare")))
 
 
 def _deadband(point: Point, options: Section) -> tuple[float, bool]:

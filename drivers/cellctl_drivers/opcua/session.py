@@ -13,13 +13,15 @@ from asyncua.client.client import Client
 from asyncua.ua.object_ids import ObjectIds
 
 from cellctl.driver import Call, DriverError, Link, Outcome, Sample, Value, Write, WrongDevice
+from cellctl_drivers.opcua.nodes import Place
 from cellctl_drivers.opcua.profile import Profile, Target, Watchdog
 from cellctl_drivers.opcua.requests import Requests
-from cellctl_drivers.opcua.steps import Put
+from cellctl_drivers.opcua.steps import Put, exact, values_of
 from cellctl_drivers.opcua.subscription import Subscription
 from cellctl_drivers.opcua.values import data_value, sample, variant
+from cellctl_drivers.wire.epoch import EPOCH, LOOK_S, TAKEN_S, Echo, Epoch, silent_program, untaken
 from cellctl_drivers.wire.line import Urgency
-from cellctl_drivers.wire.orders import OrderError, RefusalError, filled
+from cellctl_drivers.wire.orders import OrderError, RefusalError
 from cellctl_drivers.wire.rounds import Job, Rounds
 from cellctl_drivers.wire.verify import verify
 
@@ -42,12 +44,14 @@ class Session:
         self._subscription = Subscription(profile, link, self._requests, self._lose)
         self._namespaces: list[str] = []
         self._beat = 0
+        self._epoch, self._echo = Epoch(), Echo()
         client.connection_lost_callback = self._connection_lost
 
     async def run(self) -> None:
         """Identify the server, subscribe, and perform orders until the connection is lost (DriverError)."""
         identity = await self._identify()
         await self._requests.find(self._namespaces)
+        await self._make_ready()
         self._link.up(identity)
         await self._subscription.begin()
         jobs = [Job(round(_AUDIT_S * 1e9), self._audit), Job(round(_LISTEN_S * 1e9), self._subscription.listen)]
@@ -66,6 +70,35 @@ class Session:
             )
         return wanted
 
+    async def _make_ready(self) -> None:
+        """Write what is to be written before all else; with it a new epoch, which the device must take over."""
+        profile = self._profile
+        try:
+            if profile.epoch is not None:
+                self._epoch.rise(await self._seen(profile.epoch))
+            for step, value in zip(profile.prepare, exact(profile.prepare, self._epoch), strict=True):
+                await self._requests.write(step.sink, value)
+            if profile.epoch is not None:
+                await self._taken_over(profile.epoch)
+        except (RefusalError, OrderError) as refusal:
+            raise DriverError(f"{profile.id} cannot be made ready: {refusal}") from refusal
+
+    async def _taken_over(self, place: Place) -> None:
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + TAKEN_S
+        while (seen := await self._seen(place)) != self._epoch.number:
+            if loop.time() > end_s:
+                raise RefusalError(untaken(self._epoch, seen))
+            await asyncio.sleep(LOOK_S)
+
+    async def _seen(self, place: Place) -> int:
+        """The number that a node holds; RefusalError if it holds none."""
+        (data,) = await self._requests.read(self._requests.places[place])
+        value = data.Value.Value if data.Value is not None else None
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise RefusalError(f"{place} tells {value!r}, and should tell a number")
+        return value
+
     async def _audit(self) -> None:
         looked_at = self._subscription.looked_at()
         nodeids = [nodeid for _, nodeid in looked_at]
@@ -83,6 +116,10 @@ class Session:
         self._beat = self._beat % 100 + 1
         try:
             await self._requests.write(watchdog.sink, self._beat)
+            if watchdog.echo is not None:
+                told = await self._seen(watchdog.echo)
+                if self._echo.is_late(told, self._link.now(), watchdog.within_ns):
+                    raise DriverError(silent_program(self._profile.id, watchdog.within_ns))
         except (RefusalError, OrderError) as refusal:
             raise DriverError(f"{self._profile.id} does not take its watchdog: {refusal}") from refusal
 
@@ -106,15 +143,17 @@ class Session:
         steps = self._profile.commands.get(order.name)
         if steps is None:
             raise OrderError(Outcome.NOT_SENT, f"there is no command {order.name!r}")
+        if EPOCH in values_of(steps) and not self._epoch.follows(order.token):
+            await self._make_ready()
+            self._epoch.follows(order.token)
         sending = []
-        for step in steps:
+        for step, exactly in zip(steps, exact(steps, self._epoch, order), strict=True):
             if isinstance(step, Put):
                 _ = self._requests.places[step.sink.node]
-                data = data_value(step.sink, filled(step.value, order))
-                sending.append(partial(self._put, step, data))
+                sending.append(partial(self._put, step, data_value(step.sink, exactly)))
             else:
                 _ = self._requests.places[step.on], self._requests.places[step.method]
-                inputs = [variant(kind, filled(value, order)) for kind, value in step.inputs]
+                inputs = [variant(kind, self._epoch.filled(value, order)) for kind, value in step.inputs]
                 sending.append(partial(self._requests.call, step, inputs))
         result: dict[str, Value] = {}
         for number, send in enumerate(sending):

@@ -1,15 +1,16 @@
 """What a command does at an OPC UA server: nodes written in their order, then methods called.
 
 The rule kept here: every value has exactly the type that the profile says, for a server refuses every other one; what
-does not fit into it is refused before anything is sent.
+does not fit into it is refused before anything is sent. ``$crc16`` is the checksum of all else that is written.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cellctl.driver import AddressError, Command, Outcome, Value
+from cellctl.driver import AddressError, Call, Command, Outcome, Value
 from cellctl_drivers.opcua.nodes import Names, Path, Place
+from cellctl_drivers.wire.epoch import CRC16, Epoch, crc16
 from cellctl_drivers.wire.orders import OrderError, RefusalError
 from cellctl_drivers.wire.settings import Section, Where, nearest
 
@@ -28,6 +29,11 @@ TYPES: Mapping[str, tuple[int, int] | None] = {
     "Double": None,
     "String": None,
 }
+
+#: How many bytes a whole number has.
+_BYTES: Mapping[str, int] = {
+    "SByte": 1, "Byte": 1, "Int16": 2, "UInt16": 2, "Int32": 4, "UInt32": 4, "Int64": 8, "UInt64": 8,
+}  # fmt: skip
 
 #: A connection is silent while a method runs on some servers: longer ones have to answer at once and tell their end.
 _WITHIN_MAX_NS = 2_000_000_000
@@ -113,7 +119,7 @@ def steps_of(command: Command, names: Names) -> tuple[Put | Invoke, ...]:
         raise AddressError(
             'an OPC UA command needs `write: {"s=Name Int16": VALUE}` or `call: {method: ROW}`', options.at("write")
         )
-    puts = [] if writes is None else list(_puts(writes, names, options.at("write")))
+    puts = [] if writes is None else puts_of([writes], names, options.at("write"))
     listed = calls if isinstance(calls, list) else [calls]
     invokes = [] if calls is None else [_invoke(each, names, options.at("call")) for each in listed]
     if not puts and not invokes:
@@ -121,13 +127,56 @@ def steps_of(command: Command, names: Names) -> tuple[Put | Invoke, ...]:
     return (*puts, *invokes)
 
 
-def _puts(writes: object, names: Names, where: Where) -> list[Put]:
-    if not isinstance(writes, Mapping):
-        raise AddressError('write each node with its type and a value: {"s=Name Int16": VALUE}', where)
-    for key, value in writes.items():
-        if not isinstance(value, bool | int | float | str):
-            raise AddressError(f"{key!r} needs one value", where)
-    return [Put(sink_of(str(key), names, where), value) for key, value in writes.items()]
+def puts_of(listed: Iterable[object], names: Names, where: Where) -> list[Put]:
+    """What is written, in its order; AddressError for what cannot be."""
+    puts: list[Put] = []
+    for writes in listed:
+        if not isinstance(writes, Mapping):
+            raise AddressError('write each node with its type and a value: {"s=Name Int16": VALUE}', where)
+        for key, value in writes.items():
+            if not isinstance(value, bool | int | float | str):
+                raise AddressError(f"{key!r} needs one value", where)
+            puts.append(Put(sink_of(str(key), names, where), value))
+    _check_crc(puts, where)
+    return puts
+
+
+def _check_crc(puts: Sequence[Put], where: Where) -> None:
+    sums = [put for put in puts if put.value == CRC16]
+    if not sums:
+        return
+    if len(sums) > 1 or len(puts) == 1:
+        raise AddressError("one $crc16 can be written, and other nodes that it is the checksum of", where)
+    for put in puts:
+        if put.sink.type not in _BYTES or (put in sums and put.sink.type != "UInt16"):
+            raise AddressError(f"$crc16 is a UInt16, of whole numbers: not {put.sink.node} {put.sink.type}", where)
+
+
+def values_of(steps: Iterable[Put | Invoke]) -> Iterator[Value]:
+    """All that the steps write or hand over."""
+    for step in steps:
+        if isinstance(step, Put):
+            yield step.value
+        else:
+            yield from (value for _, value in step.inputs)
+
+
+def exact(steps: Iterable[Put | Invoke], epoch: Epoch, order: Call | None = None) -> list[Value]:
+    """What each step writes, typed (0 for one that calls); OrderError for what does not fit or is missing."""
+    puts = [step for step in steps if isinstance(step, Put)]
+    told = [0 if put.value == CRC16 else put.sink.typed(epoch.filled(put.value, order)) for put in puts]
+    if any(put.value == CRC16 for put in puts):
+        both = [(put, value) for put, value in zip(puts, told, strict=True) if put.value != CRC16]
+        checksum = crc16(b"".join(_packed(put.sink.type, value) for put, value in both))
+        told = [checksum if put.value == CRC16 else value for put, value in zip(puts, told, strict=True)]
+    found = iter(told)
+    return [next(found) if isinstance(step, Put) else 0 for step in steps]
+
+
+def _packed(kind: str, value: Value) -> bytes:
+    """A whole number as the checksum takes it: with the high byte first."""
+    size = _BYTES[kind]
+    return (int(value) % (1 << 8 * size)).to_bytes(size, "big")
 
 
 def _invoke(call: object, names: Names, where: Where) -> Invoke:

@@ -5,8 +5,9 @@ The rule kept here: it is said without a server. What the server makes of it in 
 
 from cellctl.driver import Order, Value, Write
 from cellctl_drivers.opcua.profile import Profile
-from cellctl_drivers.opcua.steps import Invoke, Put, Sink, typed
-from cellctl_drivers.wire.orders import OrderError, filled
+from cellctl_drivers.opcua.steps import Invoke, Put, Sink, exact, typed
+from cellctl_drivers.wire.epoch import Epoch
+from cellctl_drivers.wire.orders import OrderError
 
 
 def sending(profile: Profile, order: Order) -> list[str]:
@@ -17,11 +18,12 @@ def sending(profile: Profile, order: Order) -> list[str]:
             if target.write is None:
                 raise ValueError(f"{order.name} cannot be written")
             return [_written(target.write, target.reading.raw(order.value))]
+        steps, epoch = profile.commands[order.name], Epoch(1)  # nobody is connected
         return [
-            _written(step.sink, filled(step.value, order))
+            _written(step.sink, value)
             if isinstance(step, Put)
-            else _called(step, [(kind, filled(value, order)) for kind, value in step.inputs])
-            for step in profile.commands[order.name]
+            else _called(step, [(kind, epoch.filled(given, order)) for kind, given in step.inputs])
+            for step, value in zip(steps, exact(steps, epoch, order), strict=True)
         ]
     except OrderError as error:
         raise ValueError(str(error)) from None

@@ -1,0 +1,1 @@
+"""The token block: its rules, the drivers that speak to it, and what happens when anything breaks in between."""
