@@ -18,13 +18,17 @@ BYTES = {PROFILES[0]: 80, PROFILES[1]: 900}
 STRIDES = {PROFILES[0]: 1, PROFILES[1]: 13}
 
 
+def anew(site: Site) -> None:
+    """What was done is forgotten by all but the device; tokens go on."""
+    site.retained.executed.clear()
+    site.journal[:] = [(kind, data) for kind, data in site.journal if kind == "tokens"]
+
+
 async def primed(site: Site) -> None:
     """One execution before: from now on the device has something to remember."""
     async with Controller(site) as controller:
         assert await controller.through() == "done"
-    site.journal[:] = [(kind, data) for kind, data in site.journal if kind == "tokens"]
-    assert sum(site.retained.executed.values()) == 1
-    site.retained.executed.clear()
+    once(site)
 
 
 def played(profile: str, folder: Path, act: Callable[[Site], Coroutine[Any, Any, None]]) -> None:
@@ -60,8 +64,7 @@ async def resumed(site: Site, *, asked: bool = False) -> Controller:
 def once(site: Site) -> None:
     """It was done, and once."""
     assert list(site.retained.executed.values()) == [1], site.retained
-    site.retained.executed.clear()
-    site.journal[:] = [(kind, data) for kind, data in site.journal if kind == "tokens"]
+    anew(site)
 
 
 @pytest.mark.parametrize("away_s", [0.0, 0.02, 1.5], ids=["at-once", "meanwhile", "after-a-trip"])
@@ -115,3 +118,59 @@ def test_the_link_breaks_after_every_byte(profile: str, tmp_path: Path, kind: st
             once(site)
 
     played(profile, tmp_path, act)
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["keeps", "forgets"])
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_device_is_switched_off_at_any_time(profile: str, tmp_path: Path, keeps: bool) -> None:
+    """A person is asked only after work that was begun and did not end, and by a device that has forgotten."""
+    ends: list[str] = []
+
+    async def act(site: Site) -> None:
+        for at_ms in range(0, 3 * WORK_MS, 3):
+            site.simulation.set(f"{ALONE}.retains", keeps)
+            async with Controller(site) as controller:
+                working = asyncio.create_task(controller.through())
+                await asyncio.sleep(at_ms / 1e3)
+                begun = bool(site.noted("intent"))
+                number = await site.suffer(fault("reboot", ALONE))
+                ended = site.retained.seen_token == site.retained.done_token
+                await asyncio.sleep(0.2)
+                await site.simulation.faults.end(number)
+                ends.append(await working)
+            count = sum(site.retained.executed.values())
+            assert set(site.retained.executed.values()) <= {1}
+            assert count == 1 if ends[-1] == "done" else begun, (at_ms, ends[-1], controller.faults)
+            if keeps and ended:
+                assert ends[-1] == "done", at_ms
+            anew(site)
+            await primed(site)
+
+    played(profile, tmp_path, act)
+    assert set(ends) == {"done", "asked"}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+async def test_real_connections_break_after_every_few_bytes(profile: str, tmp_path: Path) -> None:
+    async with Site(profile, tmp_path) as site:
+        await primed(site)
+        for way in ("requests", "answers"):
+            for after in range(0, BYTES[profile], 5 * STRIDES[profile]):
+                async with Controller(site) as controller:
+                    assert await controller.until(lambda: not controller.image.read("device.comm_trip").value)
+                    await site.suffer(fault("cut", ALONE, after=after, way=way))
+                    assert await controller.through() == "done", (after, controller.faults)
+                once(site)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+async def test_a_controller_on_real_connections_is_killed_at_every_step(profile: str, tmp_path: Path) -> None:
+    async with Site(profile, tmp_path) as site:
+        await primed(site)
+        for step in range(1, 6):
+            async with Controller(site, die_at=step) as first:
+                told = await first.through()
+            assert told in ("dead", "done")
+            if told == "dead":
+                await resumed(site)
+            once(site)
