@@ -2,6 +2,7 @@
 
 import click
 
+from cellctl.cli.io_lease import leases
 from cellctl.cli.io_points import call, read, watch, write
 from cellctl.cli.io_test import test
 
@@ -14,5 +15,5 @@ def io() -> None:
     """
 
 
-for each in (read, watch, write, call, test):
+for each in (read, watch, write, call, test, leases):
     io.add_command(each)

@@ -239,7 +239,7 @@ def device_of(names: Sequence[str], where: Where) -> "tuple[Found, list[str]]":
             one = alone(where.profile, where.at)
             device = replace(one.device, pki=Path(STATE_FOLDER) / PKI_FOLDER)
             return replace(one, device=device), list(names)
-        model = load(where.cell, state=_state(where.cell))
+        model = load(where.cell, state=cell_state(where.cell))
     except FilesInvalid as invalid:
         from cellctl.cli.files import tell
 
@@ -257,7 +257,8 @@ def device_of(names: Sequence[str], where: Where) -> "tuple[Found, list[str]]":
     return in_cell(model, devices[0]), [point for name in names if (point := name.partition(".")[2])]
 
 
-def _state(cell: Path) -> Path:
+def cell_state(cell: Path) -> Path:
+    """The state folder of a cell."""
     from cellctl.model import find_cell
     from cellctl.records import STATE_FOLDER
 
@@ -268,10 +269,10 @@ def check_cell_rests(where: Where) -> None:
     """While a cell runs, it alone writes to its devices."""
     from cellctl.runtime.folder import StateError, claimed
 
-    if where.profile or not _state(where.cell).is_dir():
+    if where.profile or not cell_state(where.cell).is_dir():
         return
     try:
-        with claimed(_state(where.cell)):
+        with claimed(cell_state(where.cell)):
             pass
     except StateError as error:
         raise Failure(

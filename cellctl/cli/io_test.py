@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cellctl.cli.asking import asked
-from cellctl.cli.io_points import Where, check_cell_rests, fitting, pointing, signals_of, visited
+from cellctl.cli.io_lease import try_lease
+from cellctl.cli.io_points import Where, cell_state, check_cell_rests, device_of, fitting, pointing, signals_of, visited
 from cellctl.cli.terminal import UNREACHABLE, Failure, number, say
 from cellctl.commission.report import Point
 
@@ -42,16 +43,20 @@ def test(where: Where, names: Sequence[str], file: Path, by: str) -> int:
     """Go through all points of a device with a person, and write a report. A test that was broken off goes on.
 
     NAMES is the device, or signals of it as DEVICE.SIGNAL: only those are then tested, passed before or not.
+    DEVICE.lease is its lease.
 
     Each signal is shown, and the person says whether that is so; what can be written is written if the person gives a
     value. Commands are not sent: use 'cellctl io call'. Exit 4 if a point failed. A point that has passed
     with another profile, or with this one before it was changed, is asked again. With FILE.pdf a report to be signed
     is printed beside FILE.csv, which is the record, each time the test ends or is broken off.
+
+    At the end the lease of the device is tried, if its profile says one: its signs of life are stopped once, and it
+    must trip within its time. One that was never tested counts as none: see 'cellctl io leases'.
     """
     from cellctl.commission.print_out import write_pdf
     from cellctl.commission.report import Report, ReportError
 
-    found, wanted = signals_of(names, where)
+    found, wanted, lease = _meant(names, where)
     check_cell_rests(where)
     printed = file.suffix.lower() == ".pdf"
     record = file.with_suffix(".csv") if printed else file
@@ -64,7 +69,10 @@ def test(where: Where, names: Sequence[str], file: Path, by: str) -> int:
         report = Report(record, found.hashes())
         _check_same(report, found, record)
         try:
-            visited(found, walk)
+            if wanted or not lease:
+                visited(found, walk)
+            if lease or not wanted:
+                _lease(found, where, report, by, again=lease)
         except (_Enough, KeyboardInterrupt) as ended:
             say(f"Ended here. The same command goes on; {record} has what was done.")
             if isinstance(ended, KeyboardInterrupt):
@@ -80,12 +88,47 @@ def test(where: Where, names: Sequence[str], file: Path, by: str) -> int:
     return UNREACHABLE if report.failed else 0
 
 
+def _meant(names: Sequence[str], where: Where) -> "tuple[Found, list[str], bool]":
+    """The device, the signals that are named, and whether its lease is: DEVICE.lease, if that is no signal."""
+    found, points = device_of(names, where)
+    lease = "lease" in points and "lease" not in found.signals
+    if lease and found.lease is None:
+        raise click.UsageError(f"the profile of {found.device.id} says no `lease`")
+    if lease and points == ["lease"]:
+        return found, [], True
+    found, wanted = signals_of([name for name in names if not (lease and name.endswith("lease"))], where)
+    return found, wanted, lease
+
+
+def _lease(found: "Found", where: Where, report: "Report", by: str, *, again: bool) -> None:
+    """Try the lease, if it is still to be tried, or shall be `again`."""
+    from cellctl.commission.lease import remember, standing
+
+    device = found.device.id
+    if found.lease is None:
+        say(f"{device}: {standing(found, Path()).text}.")
+        return
+    point = Point(device, "lease", "lease")
+    if not again and not report.open(point):
+        return
+    trial = try_lease(found)
+    if trial is None:
+        report.add(point, shown="", result="skip", remark="", by=by)
+        say(f"{device}: its lease is not tested, and counts as none.")
+        return
+    report.add(point, shown=trial.shown, result="fail" if trial.problem else "pass", remark="", by=by)
+    say(f"{device}: {trial.shown}.")
+    if not where.profile:
+        remember(cell_state(where.cell), found, trial, by)
+
+
 def _check_same(report: "Report", found: "Found", record: Path) -> None:
     """One record is of one device, for one is printed of it and signed."""
     device = found.device.id
     others = dict.fromkeys(line.device for line in report.lines if line.device != device)
     # All devices that are in no cell have the same name: they are told apart by their points.
-    if not others and report.lines and not any(line.point in found.signals for line in report.lines):
+    points = [line.point for line in report.lines if line.kind != "lease"]
+    if not others and points and not any(point in found.signals for point in points):
         others = {"another device": None}
     if others:
         raise Failure(f"{record} is the report of {', '.join(others)}: name another file for {device}.")

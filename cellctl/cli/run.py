@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from cellctl.cli.io_lease import warn_of_leases
 from cellctl.cli.terminal import INVALID, UNREACHABLE, Failure, say, table
 from cellctl.cli.traffic import DeviceFile, Files, field
 
@@ -117,6 +118,7 @@ def run(cell: str, state: Path | None, http: str, record: Files, replay: Files, 
             if told is not None:
                 stack.enter_context(_known(told, state))
             click.echo(f"{name} runs{f' on {url}' if url else ''}")
+            warn_of_leases(model, state)
 
         try:
             run = control.Run(state, children, trial, devices.beside, devices.drivers, gone, model.keep_ns or KEEP_NS)

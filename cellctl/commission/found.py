@@ -13,7 +13,7 @@ from cellctl.core.equipment import CommandSpec
 from cellctl.core.signal import Signal
 from cellctl.driver import Device
 from cellctl.model import CellModel
-from cellctl.model.device import parts_of
+from cellctl.model.device import Lease, parts_of
 from cellctl.model.devices import check_profile
 from cellctl.model.drivers import driver_for
 from cellctl.model.problems import FilesInvalid, Report
@@ -29,14 +29,15 @@ _HASH_SIGNS = 16
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A device with its signals and commands, by their names within it; the cell that it is of, if any; and the files
-    of its profile, its own first, then what that extends, by their ids."""
+    """A device with its signals and commands, by their names within it; the cell that it is of, if any; the files of
+    its profile, its own first, then what that extends, by their ids; and its lease, if the profile says one."""
 
     device: Device
     signals: Mapping[str, Signal]
     commands: Mapping[str, CommandSpec]
     cell: str = ""
     files: Mapping[str, Path] = field(default_factory=dict)
+    lease: Lease | None = None
 
     def hashes(self) -> tuple[str, ...]:
         """Of each file of its profile the beginning of its SHA-256; files that are not to be read have none."""
@@ -56,7 +57,9 @@ def in_cell(model: CellModel, name: str) -> Found:
     profiles = Profiles(model.folder, Report())
     profiles.read_own()
     files = _files(profiles, model.profiles.get(name, ""))
-    return Found(model.devices[name], _of(name, signals), _of(name, commands), model.equipment.id, files)
+    profile = profiles.get(model.profiles.get(name, ""))
+    lease = None if profile is None else parts_of(name, profile, Report()).lease
+    return Found(model.devices[name], _of(name, signals), _of(name, commands), model.equipment.id, files, lease)
 
 
 def alone(profile: str, address: str = "") -> Found:
@@ -80,7 +83,7 @@ def alone(profile: str, address: str = "") -> Found:
     device = parts.device(ALONE, found, address or found.file.profile.at, found.settings)
     driver_for(device.protocol)(device)
     files = _files(profiles, found.file.profile.id)
-    return Found(device, _of(ALONE, parts.signals), _of(ALONE, parts.commands), files=files)
+    return Found(device, _of(ALONE, parts.signals), _of(ALONE, parts.commands), files=files, lease=parts.lease)
 
 
 def _files(profiles: Profiles, name: str) -> Mapping[str, Path]:

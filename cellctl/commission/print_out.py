@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cellctl.commission import lease
 from cellctl.commission.draft import digits, span
 from cellctl.commission.found import Found
 from cellctl.commission.pdf import HEIGHT, WIDTH, Pdf, width, wrapped
@@ -80,6 +81,8 @@ class _Printer:
             kinds = ["read"] if device.points[name].read is not None else []
             for kind in [*kinds, "write"] if signal.writable else kinds:
                 rows.append(self._row(name, kind, expected(signal, kind), last.pop((name, kind), None)))
+        if self._found.lease is not None:
+            rows.append(self._row("lease", "lease", lease.expected(self._found), last.pop(("lease", "lease"), None)))
         return rows + [self._row(name, kind, "", line) for (name, kind), line in last.items()]
 
     def _row(self, name: str, kind: str, wanted: str, line: Looked | None) -> tuple[str, ...]:
@@ -115,6 +118,7 @@ class _Printer:
                 ("Profile", f"{name} ({path.name}), sha256 {digest}")
                 for (name, path), digest in zip(found.files.items(), self._report.hashes, strict=True)
             ),
+            *(() if self._found.lease is not None else (("Lease", lease.standing(self._found, Path()).text),)),
             ("Tested by", ", ".join(dict.fromkeys(line.by for line in lines)) or "nobody"),
             ("Tested", f"{times[0]} to {times[-1]}" if times else "not yet"),
             ("Result", f"{len(rows)} points: {counts}"),

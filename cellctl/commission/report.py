@@ -21,11 +21,11 @@ class ReportError(Exception):
 
 
 class Point(NamedTuple):
-    """A signal of a device, looked at or written to."""
+    """A signal of a device, looked at or written to; or its lease, tried."""
 
     device: str
     name: str
-    kind: str  # read | write
+    kind: str  # read | write | lease
 
 
 @dataclass(frozen=True, slots=True)
