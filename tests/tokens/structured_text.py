@@ -97,8 +97,16 @@ class Run:
         return token
 
     def _block(self, live: bool) -> None:
+        if not live:
+            self._pass_over()
         while self._next and self._next not in ("ELSIF", "ELSE", "END_IF", "END_FOR"):
             {"IF": self._if, "FOR": self._for}.get(self._next, self._assign)(live)
+
+    def _pass_over(self) -> None:
+        """To the end of a branch that is not taken."""
+        depth = 0
+        while depth or self._next not in ("ELSIF", "ELSE", "END_IF", "END_FOR"):
+            depth += {"IF": 1, "FOR": 1, "END_IF": -1, "END_FOR": -1}.get(self._take(), 0)
 
     def _if(self, live: bool) -> None:
         open_ = live
