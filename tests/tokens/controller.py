@@ -5,11 +5,13 @@ The rule kept here: what a controller knows when it begins is what the journal o
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cellctl.commission.found import ALONE, alone
+from cellctl.commission.found import ALONE, Found
+from cellctl.commission.found import alone as looked_up
 from cellctl.core.context import Surroundings
 from cellctl.core.equipment import Equipment
 from cellctl.core.execution import PhaseRun
@@ -31,6 +33,9 @@ from cellctl_simulators.token_block import Retained
 
 PROFILES = ("cellctl.token-block", "cellctl.token-block-opcua")
 WORK_MS = 40
+
+#: A profile is read once for all controllers.
+alone: Callable[..., Found] = cache(looked_up)
 FAULTS_MAX = 10
 
 

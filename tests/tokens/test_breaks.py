@@ -155,7 +155,7 @@ async def test_real_connections_break_after_every_few_bytes(profile: str, tmp_pa
     async with Site(profile, tmp_path) as site:
         await primed(site)
         for way in ("requests", "answers"):
-            for after in range(0, BYTES[profile], 5 * STRIDES[profile]):
+            for after in range(0, BYTES[profile], 8 * STRIDES[profile]):
                 async with Controller(site) as controller:
                     assert await controller.until(lambda: not controller.image.read("device.comm_trip").value)
                     await site.suffer(fault("cut", ALONE, after=after, way=way))
