@@ -20,7 +20,7 @@ OF_A_STEP = frozenset({"item", "kept", "record", "intent", "intent.void", "done"
 class Pulse:
     """One execution of a command that must not happen twice. `result` is None until it is known to be done.
 
-    What was so when it was sent: `seen` is what the sensors around told, `before` the values that its conditions ask for.
+    What was so when it was sent: `seen` is what the sensors around told, `before` the values its conditions ask for.
     """
 
     token: int

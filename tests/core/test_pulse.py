@@ -173,7 +173,8 @@ def mark_in_doubt(**seen: int) -> Solo:
 def test_what_the_signals_were_is_written_down_with_the_intent() -> None:
     solo = mark_in_doubt(seen=7)
     (_, intent) = solo.noted("intent")
-    assert intent == {"key": "laser.mark#1", "command": "laser.mark", "token": 2, "before": {"seen": 7}}
+    seen = {**WITNESSED, "laser.seen": 7}
+    assert intent == {"key": "laser.mark#1", "command": "laser.mark", "token": 2, "before": {"seen": 7}, "seen": seen}
 
 
 def test_done_is_closed_from_the_device_without_a_person() -> None:

@@ -15,10 +15,11 @@ from cellctl.commission.found import alone as looked_up
 from cellctl.core.context import Surroundings
 from cellctl.core.equipment import Equipment
 from cellctl.core.execution import PhaseRun
+from cellctl.core.memory import Memory
 from cellctl.core.messages import Alive, Call, Done, Entry, LinkChanged, LinkState, Samples, Write
 from cellctl.core.outbox import Outbox
 from cellctl.core.phase import PhaseFault, phase
-from cellctl.core.progress import Progress, Pulse
+from cellctl.core.progress import OF_A_STEP, Progress
 from cellctl.core.signal import Image
 from cellctl.core.wait import ForAnswer
 from cellctl.faults import Fault
@@ -114,7 +115,9 @@ class Controller:
         self.equipment = Equipment("site", "Site", signals, commands, phases=PHASES, devices={ALONE: ALONE})
         self.image = Image(signals.values())
         self.progress, token = remembered(site.journal)
-        self.outbox = Outbox(token)
+        memory = Memory(self.equipment)
+        memory.token = token
+        self.outbox = Outbox(memory)
         self.run: PhaseRun | None = None
         self.connected = False
         self.reasons: list[str] = []
@@ -146,7 +149,12 @@ class Controller:
         """Begin a phase, or enter it again."""
         definition = self.equipment.phases[name]
         progress = self.progress if name == "work" else Progress()
-        self.run = PhaseRun(definition, Surroundings(self.equipment, self.image, progress, self._note), self.outbox)
+
+        def note(kind: str, data: Mapping[str, Any]) -> None:
+            self.outbox.note(kind, **data)
+            progress.apply(kind, data)
+
+        self.run = PhaseRun(definition, Surroundings(self.equipment, self.image, progress, note), self.outbox)
         self._soon()
 
     async def until(self, what: Any, limit_s: float = 20.0) -> bool:
@@ -184,9 +192,6 @@ class Controller:
         return self.run is not None and (self.run.ended is not None or isinstance(self.run.wait, ForAnswer))
 
     # --- its turns
-
-    def _note(self, kind: str, data: Mapping[str, Any]) -> None:
-        self.outbox.note(kind, **data)
 
     def _ring(self, _: object) -> bool:
         self._soon()
@@ -262,13 +267,8 @@ def remembered(journal: list[Any]) -> tuple[Progress, int]:
     """What the journal says of the phase, and the last token that may have been used."""
     progress, token = Progress(), 0
     for kind, data in journal:
-        match kind:
-            case "tokens":
-                token = data["reserved"]
-            case "intent":
-                progress.pulses[data["key"]] = Pulse(data["token"], before=data.get("before", {}))
-            case "done":
-                progress.pulses[data["key"]] = Pulse(data["token"], data["result"])
-            case "intent.void":
-                progress.pulses.pop(data["key"], None)
+        if kind == "tokens":
+            token = data["reserved"]
+        elif kind in OF_A_STEP:
+            progress.apply(kind, data)
     return progress, token
