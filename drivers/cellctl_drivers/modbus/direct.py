@@ -17,6 +17,7 @@ from cellctl.driver import (
 from cellctl_drivers.modbus.conversation import Conversation
 from cellctl_drivers.modbus.held import Held
 from cellctl_drivers.modbus.looking import BlockLook, Registers, bytes_of, refusal_of
+from cellctl_drivers.modbus.polling import Polled
 from cellctl_drivers.modbus.profile import Profile
 from cellctl_drivers.modbus.rows import Row, Table
 from cellctl_drivers.wire.direct import Direct, Plan, reached
@@ -44,7 +45,8 @@ class DirectModbus(Conversation):
         await reached(self._device, self._contact, profile.timeout_s * misses)
         link.up(await self._begin())
         self._held = Held(profile.targets)
-        self._looks = [BlockLook(block, profile, self._registers) for block in profile.blocks()]
+        blocks = [Polled(block, profile.targets, link, profile.blocks) for block in profile.blocks()]
+        self._looks = [BlockLook(block, self._registers, patient=profile.busy_s > 0) for block in blocks]
         beats = [] if profile.watchdog is None else [(profile.watchdog.every_ns, self._feed)]
         beats += [(every_ns, partial(self._renew, name)) for name, every_ns in profile.renewals()]
         await Direct(self._device, link, self._contact, Plan(self._looks, self, profile.timeout_s, misses, beats)).run()

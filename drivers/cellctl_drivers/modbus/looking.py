@@ -1,15 +1,15 @@
 """Looking at the registers of a simulated Modbus device, block by block, as a client reads them.
 
-The rule kept here: what is told is what the wire would tell, and what follows a point is told before it.
+The rule kept here: what is told is what the wire would tell, so what an answer means is left to the block that is
+polled on a wire too.
 """
 
 import struct
 from collections.abc import Sequence
 from typing import Protocol
 
-from cellctl.driver import Sample, Unwilling, Value
-from cellctl_drivers.modbus.plan import Block
-from cellctl_drivers.modbus.profile import Profile
+from cellctl.driver import Sample, Unwilling
+from cellctl_drivers.modbus.polling import Polled
 from cellctl_drivers.modbus.rows import Table
 from cellctl_drivers.wire.orders import BusyError, RefusalError
 
@@ -25,34 +25,23 @@ class Registers(Protocol):
 
 
 class BlockLook:
-    """One block that is looked at again and again."""
+    """One block that is looked at again and again; `patient`: of a device that may be busy for a while."""
 
-    def __init__(self, block: Block, profile: Profile, registers: Registers) -> None:
-        targets = [profile.targets[item.name] for item, _ in block.items]
-        self.every_ns = block.every_ns
-        self.signals = [target.reading.signal.id for target in targets]
+    def __init__(self, block: Polled, registers: Registers, *, patient: bool) -> None:
+        self.every_ns, self.signals = block.every_ns, block.signals
         self.is_open = False
-        self._block, self._registers, self._patient = block, registers, profile.busy_s > 0
-        self._readings = [target.reading for target in targets]
-        self._clears = any(target.clears for target in targets)
-        self._followers = [
-            [BlockLook(each, profile, registers) for each in profile.blocks(item.name)] for item, _ in block.items
-        ]
-        self._is_first = True
-        self._owed = b""  # an answer that is told when what follows it was read
-        self.forget()
+        self._block, self._registers, self._patient = block, registers, patient
 
     def forget(self) -> None:
         """Tell everything with the next answer."""
-        self._data = b""
-        self._raws: Sequence[Value | None] = (None,) * len(self._readings)
+        self._block.forget()
 
     def differs(self) -> bool:
         """Whether the answer may be another than what was told. What reading clears is not read to find out."""
-        if self._clears:
+        if self._block.clears:
             return True
         try:
-            return self._read() != self._data
+            return self._read(self._block) != self._block.data
         except RefusalError:
             return True
 
@@ -62,37 +51,31 @@ class BlockLook:
     def answer(self, now: int) -> Sequence[Sample]:
         """The samples of what has changed, and before them those of what follows it."""
         try:
-            self.is_open = False
-            return self.told(now)
+            samples = self._told(self._block, now)
         except BusyError:  # it is as it was, until that is too old
             self.is_open = True
             return ()
+        self.is_open = self._block.clears and self._block.holds()
+        return samples
 
-    def told(self, now: int) -> list[Sample]:
-        """The same; BusyError if a device that is busy for a while is to be asked again."""
+    def _told(self, block: Polled, now: int) -> list[Sample]:
+        """The news of `block` and of what follows it; BusyError if the device is to be asked again."""
         try:
-            data = self._owed = self._owed or self._read()
+            data = block.owed = block.owed or self._read(block)
         except RefusalError as refusal:
             if self._patient and isinstance(refusal, BusyError):
                 raise
-            self.forget()
-            return [reading.bad(str(refusal), now) for reading in self._readings]
-        raws = [item.row.decode(data, at) for item, at in self._block.items]
+            return block.refused(str(refusal), now)
         samples: list[Sample] = []
-        for raw, followers in zip(raws, self._followers, strict=True):
-            for look in followers if self._is_first or raw else ():
-                look.forget()
-                samples += look.told(now)
-        self._owed, self._is_first = b"", False
-        self.is_open = self._clears and any(raws)
-        if data != self._data:
-            both = zip(self._readings, raws, self._raws, strict=True)
-            samples += [reading.sample(raw, now) for reading, raw, last in both if raw != last]
-            self._data, self._raws = data, raws
-        return samples
+        for follower in block.followers(data):
+            follower.forget()
+            samples += self._told(follower, now)
+        block.owed = b""
+        return samples + block.news(data, now)
 
-    def _read(self) -> bytes:
-        return bytes_of(self._registers, self._block.table, self._block.start, self._block.count)
+    def _read(self, block: Polled) -> bytes:
+        place = block.block
+        return bytes_of(self._registers, place.table, place.start, place.count)
 
 
 def bytes_of(registers: Registers, table: Table, start: int, count: int) -> bytes:
