@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 from cellctl.commission.lists.kinds import Kind, kind_of
 from cellctl.commission.lists.listing import ListError, Listing, Tag
@@ -34,6 +35,9 @@ _ACCESS = {
     "rw": ("rw", "r/w", "read/write", "readwrite", "read write", "w/r", "wr", "output"),
     "w": ("w", "wo", "write", "write only", "writeonly"),
 }
+#: Only a list of KEPServerEX has these columns.
+_KEPWARE = frozenset({"raw low", "raw high", "scaled low", "scaled high", "respect data type"})
+
 _NODE = re.compile(r"(?:ns=(?P<uri>[^;]*[^;\d][^;]*);)?(?:s=.+|i=\d+)\Z")
 _ROW = re.compile(r"(holding|input)\s+\w+\s+\S+|(coil|discrete)\s+\w+\Z")
 
@@ -44,6 +48,11 @@ def read_csv(path: Path, namespace: str = "", *, modicon: bool = False) -> Listi
     `modicon`: numbers beside a table are of the form 40001 too, and not those on the wire.
     """
     table = read_table(path, COLUMNS, ("name", "address"))
+    if table.head >= _KEPWARE:
+        raise ListError(
+            f"{path} is a list of KEPServerEX, whose scaling would be lost here."
+            f" Type: cellctl import kepware {quote(str(path))}"
+        )
     if not table.lines:
         raise ListError(f"{path} has a head and nothing below it.")
     nodes = sum(bool(_NODE.match(line.get("address"))) for line in table.lines)

@@ -37,11 +37,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All lines, and what a person should know of how they were read."""
+    """All lines, the columns that are used, what a person should know of how they were read, and the whole head in
+    small letters."""
 
     lines: Sequence[Line]
     columns: frozenset[str]
     remarks: Sequence[str]
+    head: frozenset[str] = frozenset()
 
 
 def read_table(path: Path, columns: Columns, needed: Sequence[str]) -> Table:
@@ -72,7 +74,7 @@ def read_table(path: Path, columns: Columns, needed: Sequence[str]) -> Table:
         remarks.append(f"left out: what begins with '#', as a remark does ({left_out})")
     if head.unused:
         remarks.append(f"not used: the columns {', '.join(map(repr, head.unused))}")
-    return Table(lines, frozenset(head.found), remarks)
+    return Table(lines, frozenset(head.found), remarks, head.words)
 
 
 def _text(path: Path) -> tuple[str, list[str]]:
@@ -98,12 +100,14 @@ def _decoded(path: Path, data: bytes, encoding: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """What divides the columns, the line that the head ends on, where each column stands, and who else is there."""
+    """What divides the columns, the line that the head ends on, where each column stands, who else is there, and all
+    of them in small letters."""
 
     delimiter: str
     end: int
     found: Mapping[str, int]
     unused: Sequence[str]
+    words: frozenset[str]
 
 
 def _head(path: Path, lines: Sequence[str], columns: Columns, needed: Sequence[str]) -> _Head:
@@ -120,7 +124,7 @@ def _head(path: Path, lines: Sequence[str], columns: Columns, needed: Sequence[s
             if all(name in found for name in needed):
                 names = enumerate(" ".join(cell.split()) for cell in cells)
                 unused = [name for place, name in names if name and place not in found.values()]
-                return _Head(delimiter, at + reader.line_num, found, unused)
+                return _Head(delimiter, at + reader.line_num, found, unused, frozenset(_words(cells)))
             best = max(best, found, key=len)
     missing = " and ".join(repr(name) for name in needed if name not in best)
     hint = f"; it has {', '.join(best)}" if best else ""
@@ -129,10 +133,14 @@ def _head(path: Path, lines: Sequence[str], columns: Columns, needed: Sequence[s
 
 def _found(cells: Sequence[str], columns: Columns) -> dict[str, int]:
     found: dict[str, int] = {}
-    words = [" ".join(cell.lower().replace("_", " ").split()) for cell in cells]
+    words = _words(cells)
     for name, others in columns.items():
         for other in (name, *others):
             if other in words and words.index(other) not in found.values():
                 found[name] = words.index(other)
                 break
     return found
+
+
+def _words(cells: Sequence[str]) -> list[str]:
+    return [" ".join(cell.lower().replace("_", " ").split()) for cell in cells]
