@@ -79,7 +79,7 @@ def _device(name: str, page: Page, table: Table) -> str:
                     ("source", head.source),
                     ("confidence", f"{head.confidence}: {CONFIDENCE.get(head.confidence or '', '')}"),
                     (f"`{profile.section}:`", _code(profile.settings)),
-                    ("`identify:`", _code(file.identify or {})),
+                    ("`identify:`", _code(profile.identify or {}) or "none: it is not asked what it is"),
                     ("`watchdog:`", _code(file.watchdog or {})),
                     ("`lease:`", _code(file.lease.model_dump() if file.lease else {})),
                     ("extends", head.extends or ""),

@@ -53,7 +53,7 @@ class DeviceParts:
             points=self.points,
             commands=self.orders,
             settings=settings,
-            identify=profile.file.identify,
+            identify=profile.identify,
             watchdog=profile.file.watchdog,
         )
 

@@ -49,6 +49,11 @@ class Profile:
         """The protocol's settings."""
         return dict(getattr(self.file, self.section, None) or (self.file.model_extra or {}).get(self.section) or {})
 
+    @property
+    def identify(self) -> dict[str, Any] | None:
+        """What the device must say of itself; None if it is not asked."""
+        return dict(self.file.identify) if isinstance(self.file.identify, dict) else None
+
 
 @dataclass(slots=True)
 class Profiles:
@@ -112,6 +117,7 @@ class Profiles:
             shaped = validate(document, ProfileFile, self.report) if document else None
             if shaped is not None:
                 self._check_keys(shaped)
+                self._check_identify(shaped)
                 self._checked[name] = Profile(shaped.document, shaped.shape, self.report.errors == errors)
         return self._checked[name]
 
@@ -139,7 +145,14 @@ class Profiles:
         if name in self._own or name not in bundled():
             return self._own.get(name)
         path = bundled()[name]
-        return read(path, path.parent, self.report)
+        return _installed(path, path.stat().st_mtime_ns) or read(path, path.parent, self.report)
+
+    def _check_identify(self, shaped: Shaped[ProfileFile]) -> None:
+        """Warn of a device that is written to without having said what it is."""
+        if shaped.shape.identify is None:
+            hint = "add 'identify: ...', or 'identify: none' if it cannot say what it is"
+            wrong = Wrong("W318", "nothing finds out whether another device answers at the address", hint)
+            self.report.add(shaped.document.key("profile"), wrong)
 
     def _check_keys(self, shaped: Shaped[ProfileFile]) -> None:
         protocol = shaped.shape.profile.protocol
@@ -208,3 +221,12 @@ def _files_of(package: str) -> Iterator[Path]:
     for vendor in files(package).iterdir():
         if vendor.is_dir():
             yield from (Path(str(file)) for file in vendor.iterdir() if file.name.endswith(".yaml"))
+
+
+@cache
+def _installed(path: Path, _: int) -> Document | None:
+    """The file of an installed package as it is at that time, read once, for there are many; None if something in it is
+    wrong. Nobody changes a document."""
+    report = Report()
+    document = read(path, path.parent, report)
+    return None if report.problems else document

@@ -25,6 +25,14 @@ Version = Annotated[int, BeforeValidator(read_version), WithJsonSchema({"const":
 ProtocolKeys = dict[str, Any]
 
 
+def read_identify(value: object) -> object:
+    """How a device is known, as a mapping, or ``none``: it cannot say what it is."""
+    if value is None or value == "none" or isinstance(value, dict):
+        return value
+    wrong = "identify: this does not fit; needed is a mapping, or none"
+    raise Wrong("E123", wrong, "write what the protocol needs, such as {read: ..., expect: ...}")
+
+
 def read_class(value: object) -> CommandClass:
     """The class of a command: how often it may reach the device."""
     classes = [each.value for each in CommandClass]
@@ -255,7 +263,7 @@ class ProfileFile(Shape):
 
     cellctl: Version
     profile: ProfileHead
-    identify: ProtocolKeys | None = None
+    identify: Annotated[ProtocolKeys | Literal["none"] | None, BeforeValidator(read_identify)] = None
     watchdog: ProtocolKeys | None = None
     lease: LeaseRow | None = None
     modbus: ProtocolKeys | None = None

@@ -1,6 +1,9 @@
 """Samples for the tests of imports: a list, and what is in a profile."""
 
+import json
 from pathlib import Path
+
+from tests.cli.terminal import run
 
 LISTS = Path(__file__).parent / "lists"
 
@@ -24,3 +27,10 @@ def rows(text: str) -> dict[str, str]:
 def written(path: Path, text: str, encoding: str = "utf-8") -> Path:
     path.write_bytes(text.encode(encoding))
     return path
+
+
+def passes(profile: Path) -> None:
+    """A draft is right, but for what nobody but a person can add: how the device is known."""
+    shown = run("check", str(profile), "--json")
+    problems = json.loads(shown.out)["problems"]
+    assert [each["code"] for each in problems] in ([], ["W318"]), problems

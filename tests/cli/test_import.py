@@ -9,7 +9,7 @@ from cellctl.cli.terminal import INVALID
 from cellctl.commission.draft import Draft, Row, scalar
 from cellctl.model.problems import Report
 from cellctl.model.yaml_source import read
-from tests.cli.samples import LISTS, PRESS, rows, written
+from tests.cli.samples import LISTS, PRESS, passes, rows, written
 from tests.cli.terminal import run
 
 
@@ -20,7 +20,7 @@ def imported(kind: str, file: Path, *words: str) -> dict[str, str]:
     written = file.with_suffix(".imported.yaml") if LISTS not in file.parents else None
     if written is not None:
         written.write_text(shown.out, encoding="utf-8")
-        assert run("check", str(written), "--strict").code == 0
+        passes(written)
     return rows(shown.out)
 
 
@@ -283,6 +283,14 @@ def test_a_list_that_is_not_there_and_one_that_is_too_large(tmp_path: Path, monk
 # --- Kepware ----------------------------------------------------------------------------------------------------
 
 
+def test_a_list_of_kepware_is_not_read_as_any_other() -> None:
+    """Its scaling would be lost."""
+    file = LISTS / "kepware.csv"
+    shown = run("import", "csv", str(file))
+    assert (shown.code, shown.out) == (INVALID, "")
+    assert f"Type: cellctl import kepware {file}" in shown.err
+
+
 def test_tags_of_kepware(tmp_path: Path) -> None:
     file = written(tmp_path / "tags.csv", (LISTS / "kepware.csv").read_text())
     shown = run("import", "kepware", str(file), "--skip")
@@ -317,7 +325,7 @@ def test_variables_of_a_node_set(tmp_path: Path) -> None:
     assert 'identify: {namespace: "urn:example:press"}' in shown.out
     assert "lists and structures" in shown.err
     written(tmp_path / "p.yaml", shown.out)
-    assert run("check", str(tmp_path / "p.yaml"), "--strict").code == 0
+    passes(tmp_path / "p.yaml")
 
 
 def test_symbols_of_codesys(tmp_path: Path) -> None:
@@ -338,7 +346,7 @@ def test_symbols_of_codesys(tmp_path: Path) -> None:
     assert "big (2000 elements)" in shown.err
     assert "opcua: {namespace: CODESYSSPV3/3S/IecVarAccess}" in shown.out
     written(tmp_path / "p.yaml", shown.out)
-    assert run("check", str(tmp_path / "p.yaml"), "--strict").code == 0
+    passes(tmp_path / "p.yaml")
     assert "'Device', which this file does not say for sure" in run("import", "codesys", str(LISTS / "codesys.xml")).err
 
 

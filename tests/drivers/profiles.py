@@ -66,7 +66,7 @@ def device(path: Path, address: str, *, every: str | None = None) -> Device:
         {name: _point(name, row, every) for name, row in content["signals"].items()},
         {name: _command(name, row) for name, row in content.get("commands", {}).items()},
         settings,
-        content.get("identify"),
+        None if content.get("identify") == "none" else content.get("identify"),
         content.get("watchdog"),
     )
 

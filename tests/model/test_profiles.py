@@ -14,6 +14,7 @@ CELL = Path(__file__).parents[2] / "recipes" / "battery-module"
 PROFILE = """\
 cellctl: 1
 profile: {id: oven, version: 1, protocol: modbus}
+identify: none
 modbus: {word_order: msw}
 signals:
   setpoint:
@@ -63,6 +64,7 @@ def test_a_signal_row(cell: Path):
 HEARD = """\
 cellctl: 1
 profile: {id: scanner, version: 1, protocol: serial}
+identify: none
 signals:
   code:   {type: text, hear: "(?P<value>.+)", stale: never}
   button: {type: bool, hear: "BUTTON (?P<value>.)", stale: 10 s}
@@ -129,7 +131,7 @@ def test_a_mistake_in_the_parent_is_told_where_it_stands(cell: Path):
     file = cell / "profiles" / "oven.yaml"
     file.write_text(PROFILE.replace("every: 10 s", "every: 10"), "utf-8")
     problems = check(cell).problems
-    assert [(Path(each.file).name, each.line, each.code) for each in problems] == [("oven.yaml", 8, "E131")]
+    assert [(Path(each.file).name, each.line, each.code) for each in problems] == [("oven.yaml", 9, "E131")]
 
 
 @pytest.mark.parametrize(

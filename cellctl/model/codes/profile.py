@@ -121,4 +121,13 @@ PROFILE: dict[str, tuple[str, str, str, str]] = {
         "opcua: {namespace: urn:maker:press, security: none}",
         "opcua: {namespace: urn:maker:press}",
     ),
+    "W318": (
+        "a device that is not asked what it is",
+        "Without 'identify' whatever answers at the address is taken for this device, and is written to: that two\n"
+        "cables or two unit numbers were exchanged shows only in what the machine does. Say what the device must\n"
+        "answer, as its manual gives it. One that cannot say what it is has 'identify: none'.",
+        "profile: {id: example-press, version: 1, protocol: modbus}",
+        "profile: {id: example-press, version: 1, protocol: modbus}\n"
+        'identify: {read: "holding 200 uint16", expect: 0x0507}',
+    ),
 }
