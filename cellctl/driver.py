@@ -84,7 +84,8 @@ class Device:
     `address` is the cell's `at:`; `settings` the profile's section for the protocol (`modbus:`, `opcua:`, `line:`)
     with the cell's `set:` laid over it; `identify` and `watchdog` as in the profile; `points` by signal name and
     `commands` by name within the device. `pki` is the folder with the certificates of this computer and of devices,
-    for `cellctl.pki`; None if there is none, as where devices are only looked for.
+    for `cellctl.pki`; None if there is none, as where devices are only looked for. `alone`: it is of no cell, so that
+    nothing but its address tells it from others.
     """
 
     id: str
@@ -99,6 +100,7 @@ class Device:
     password: str = field(default="", repr=False)
     simulated: bool = False
     pki: "Path | None" = None
+    alone: bool = False
 
 
 class Link(Protocol):

@@ -77,7 +77,8 @@ def trust(device_or_thumbprint: str, yes: bool, state: Path | None) -> None:
         raise Failure(f"Nothing was trusted: {error}. Look at it with 'cellctl cert list'.") from error
     except OSError as error:
         raise _unwritten(pki, error) from error
-    click.echo(f"{found.device} is trusted. The cell connects by itself.")
+    in_no_cell = ":" in found.device  # it has no name but its address
+    click.echo(f"{found.device} is trusted.{'' if in_no_cell else ' The cell connects by itself.'}")
 
 
 @cert.command()

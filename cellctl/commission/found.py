@@ -5,7 +5,7 @@ The rule kept here: what a visit knows of a device is what a cell would know of 
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -80,7 +80,7 @@ def alone(profile: str, address: str = "") -> Found:
     if report.errors:
         raise FilesInvalid(report.problems)
     parts = parts_of(ALONE, found, report)
-    device = parts.device(ALONE, found, address or found.file.profile.at, found.settings)
+    device = replace(parts.device(ALONE, found, address or found.file.profile.at, found.settings), alone=True)
     driver_for(device.protocol)(device)
     files = _files(profiles, found.file.profile.id)
     return Found(device, _of(ALONE, parts.signals), _of(ALONE, parts.commands), files=files, lease=parts.lease)

@@ -74,7 +74,7 @@ def device_at(address: str, settings: Mapping[str, object]) -> Device:
         except DriverMissing:
             continue
         examples.append(str(getattr(factory, "example", protocol)))
-        device = Device("device", protocol, address, {}, settings=settings)
+        device = Device("device", protocol, address, {}, settings=settings, alone=True)
         try:
             factory(device)
             return device

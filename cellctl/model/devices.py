@@ -4,6 +4,7 @@ The rule kept here: a device whose profile is wrong stays known by name, and wha
 Its driver is constructed, which does no I/O, to find every wrong address before anything runs.
 """
 
+import shlex
 import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,6 +25,7 @@ from cellctl.model.secrets import Secret, stand_in
 from cellctl.model.shape import Shaped
 from cellctl.model.shapes import CellFile, DeviceRow
 from cellctl.model.yaml_source import Document, KeyPath
+from cellctl.records import STATE_FOLDER
 
 #: A device of such a name could not be reached as c.<name> in a phase.
 RESERVED = frozenset({*WORDS, *(name for name in dir(PhaseContext) if not name.startswith("_"))})
@@ -125,7 +127,8 @@ def check_security(device: Device, profile: Profile, cell: Document | None, repo
     place = profile.document.at(profile.section, "security")
     if cell is not None and here in cell.values:
         place = cell.at(*here)
-    hint = f"remove 'security', and trust the device: cellctl cert trust {device.id}"
+    state = "STATE" if cell is None else shlex.quote(str(cell.file.parent / STATE_FOLDER))
+    hint = f"remove 'security', and trust the device: cellctl cert trust {device.id} --state {state}"
     report.add(place, Wrong("W317", "what goes to and fro can be read and changed on its way", hint))
 
 

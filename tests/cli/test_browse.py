@@ -18,6 +18,7 @@ import pytest
 from cellctl.cli.terminal import FAILED, INTERRUPTED, UNREACHABLE, USAGE, sentence
 from cellctl.driver import AddressError, Device, Link
 from cellctl.model import drivers
+from tests.cli.samples import passes
 from tests.cli.terminal import run, terminal
 from tests.drivers.opcua_secure import BASIC, NONE, Press
 
@@ -88,10 +89,10 @@ async def test_a_server_that_only_encrypts_is_browsed_once_it_is_trusted(
         first = await terminal("browse", "--at", at)
         assert (first.code, first.out) == (UNREACHABLE, "")
         assert "shows a certificate with the thumbprint" in first.err
-        assert "type: cellctl cert trust device\n" in first.err
+        assert f"type: cellctl cert trust 127.0.0.1:{press.port}\n" in first.err
         bare = await terminal("browse", "--at", at, "--set", "security=none")
         assert "remove `security: none`" in bare.err
-        assert (await terminal("cert", "trust", "device", "--yes")).code == 0
+        assert (await terminal("cert", "trust", f"127.0.0.1:{press.port}", "--yes")).code == 0
         second = await terminal("browse", "--at", at)
     assert second.code == 0, second.err
     assert any(line.split()[:4] == ["Force", "Int16", "rw", "7"] for line in second.out.splitlines())
@@ -131,7 +132,7 @@ def test_registers_that_answer_are_drafted(places: Mapping[str, str], tmp_path: 
     assert 'input_20: {type: int, read: "input 20 uint16"}' in drafted.out
     assert 'modbus: {min_pause: "1 ms"}' in drafted.out
     assert "  id: my-meter\n" in drafted.out
-    assert run("check", str(profile), "--strict").code == 0
+    passes(profile)
 
 
 def test_a_profile_says_how_the_device_is_asked(places: Mapping[str, str]) -> None:
@@ -184,7 +185,7 @@ def test_what_a_device_says_by_itself_becomes_a_signal(scale: str, tmp_path: Pat
     assert drafted.code == 0, drafted.err
     profile = tmp_path / "scale.yaml"
     profile.write_text(drafted.out.replace("signals:", 'line: {end: "\\r\\n"}\nsignals:'))
-    assert run("check", str(profile), "--strict").code == 0
+    passes(profile)
     shown = run("io", "watch", "heard_1", "--profile", str(profile), "--at", scale, "--for", "1 s")
     assert "12.5 kg  good" in shown.out
 

@@ -9,6 +9,8 @@ import pytest
 
 from cellctl.core.packml import Mode, State
 from cellctl.model import DriverMissing, FilesInvalid, check, driver_for, find_cell, load
+from cellctl.model.problems import Report
+from cellctl.model.profile import Profiles, bundled
 from cellctl.model.shapes import SCHEMAS, json_schema
 
 CELL = Path(__file__).parents[2] / "recipes" / "battery-module"
@@ -90,7 +92,7 @@ def test_a_profile_in_no_cell_is_checked_alone(tmp_path: Path):
     file = tmp_path / "oven.yaml"
     file.write_text(
         "cellctl: 1\nprofile: {id: oven, version: 1, protocol: modbus}\n"
-        "signals:\n  temp: {type: float, unit: degC, range: 20..0, read: input 1 int16}\n"
+        "signals:\n  temp: {type: float, unit: degC, range: 20..0, read: input 1 int16}\nidentify: none\n"
     )
     (problem,) = check(file).problems
     assert (problem.line, problem.column, problem.code) == (4, 42, "E134")
@@ -143,7 +145,7 @@ def test_a_connection_without_encryption_is_told_where_it_is_said(cell: Path):
     edit(profile, old, f"{old}, security: none")
     (problem,) = check(cell).problems
     assert (problem.code, problem.severity, Path(problem.file).name) == ("W317", "warning", "bm1-plc.yaml")
-    assert "cellctl cert trust plc" in problem.hint
+    assert problem.hint.endswith(f"cellctl cert trust plc --state {cell / '.cellctl'}")
     assert [each.code for each in check(profile).problems] == ["W317"]
     edit(profile, f"{old}, security: none", old)
     edit(cell / "cell.yaml", '10.20.1.10:4840"', '10.20.1.10:4840", set: {security: none}')
@@ -242,3 +244,25 @@ def test_a_length_of_time_has_no_comma(cell: Path):
     edit(cell / "cell.yaml", "shelve: 2 h", "shelve: 1,5 h")
     (problem,) = check(cell).problems
     assert problem.hint == "use a point for decimals: 1.5 h"
+
+
+def test_a_device_that_nobody_asks_what_it_is_is_told_unless_the_profile_says_that_it_cannot_be(cell: Path):
+    profile, old = cell / "profiles" / "hp500-hipot.yaml", 'identify: {ask: "*IDN?", expect: "EXAMPLE,HP500,.*"}\n'
+    edit(profile, old, "")
+    (problem,) = check(cell).problems
+    assert (problem.code, problem.severity, Path(problem.file).name) == ("W318", "warning", "hp500-hipot.yaml")
+    edit(profile, "signals:\n", "identify: none\nsignals:\n")
+    checked = check(cell)
+    assert checked.problems == ()
+    assert checked.model is not None
+    assert checked.model.devices["eol"].identify is None
+    edit(profile, "identify: none\n", "identify: unknown\n")
+    (wrong,) = check(cell).problems
+    assert (wrong.code, "or none" in wrong.message) == ("E123", True)
+
+
+def test_every_bundled_profile_says_how_its_device_is_known():
+    report = Report()
+    profiles = Profiles(Path("nowhere"), report)
+    assert all(profiles.get(name) for name in bundled())
+    assert report.problems == ()

@@ -83,6 +83,8 @@ class Profile:
         settings = Section({key: value for key, value in device.settings.items() if key not in parts}, ("opcua",))
         self.id = device.id
         self.endpoint, self.url = _endpoint(device.address)
+        #: The name under which its certificate is kept.
+        self.trusted_as = f"{self.endpoint.host}:{self.endpoint.port}" if device.alone else device.id
         self.user, self.password = device.user, device.password
         self._names = Names(settings, parts)
         self.publishing_ms = settings.duration("publishing", "100 ms") / 1e6

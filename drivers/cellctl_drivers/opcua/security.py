@@ -144,7 +144,7 @@ def _is_local(profile: Profile) -> bool:
 def _was_trusted(profile: Profile) -> bool:
     """Whether a certificate of the device is known: then it can encrypt, and something is wrong if it does not."""
     own_file = profile.security is not None and profile.security.server_certificate
-    return bool(own_file) or (profile.pki is not None and Pki(profile.pki).trusted(profile.id) is not None)
+    return bool(own_file) or (profile.pki is not None and Pki(profile.pki).trusted(profile.trusted_as) is not None)
 
 
 def _best(endpoints: Sequence[ua.EndpointDescription]) -> Offer | None:
@@ -204,14 +204,14 @@ def _check_trust(profile: Profile, certificate: bytes, shown: Shown) -> None:
         )
     pki = Pki(profile.pki)
     try:
-        trusted = pki.trusted(profile.id)
+        trusted = pki.trusted(profile.trusted_as)
         if trusted == certificate:
-            pki.forget(profile.id)  # somebody else answered for a time: nobody shall trust that one later
+            pki.forget(profile.trusted_as)  # somebody else answered for a time: nobody shall trust that one later
             return
-        pki.reject(profile.id, certificate)
+        pki.reject(profile.trusted_as, certificate)
     except OSError as error:
         raise DriverError(f"the certificates in {profile.pki} cannot be used: {error.strerror}") from error
-    command = f"cellctl cert trust {profile.id}{_elsewhere(profile.pki.parent.resolve())}"
+    command = f"cellctl cert trust {shlex.quote(profile.trusted_as)}{_elsewhere(profile.pki.parent.resolve())}"
     if trusted is None:
         raise DriverError(
             f"nobody has trusted {profile.id} yet: it shows a certificate with the thumbprint {shown.thumbprint}."
