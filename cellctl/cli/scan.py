@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,22 @@ if TYPE_CHECKING:
 
 SCHEMA = "cellctl.scan/1"
 
-_PORTS = re.compile(r"(?P<first>\d{1,5})(\s*-\s*(?P<last>\d{1,5}))?")
+_NUMBERS = re.compile(r"(?P<first>\d{1,5})(\s*(-|\.\.)\s*(?P<last>\d{1,5}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What is counted: the option, one of them, how some are written, and the highest."""
+
+    option: str
+    one: str
+    example: str
+    most: int
+
+
+_PORTS = _Kind("--ports", "port", "502,4840-4850", 65_535)
+#: 255 is what many devices answer to that have no unit number.
+_UNITS = _Kind("--units", "unit", "1..10", 255)
 
 
 @click.group()
@@ -26,26 +42,29 @@ def scan() -> None:
 @scan.command()
 @click.argument("network")
 @click.option("--ports", default="", help="Which, such as 502,4840-4850.  [those of the bundled device types]")
+@click.option("--units", default="", help="Modbus unit numbers to look for behind each port, such as 1..10 or 1,3,9.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def net(network: str, ports: str, as_json: bool) -> int:
+def net(network: str, ports: str, units: str, as_json: bool) -> int:
     """Look which ports of NETWORK listen, and which bundled profile knows what is there.
 
-    NETWORK is such as 10.20.1.0/28, or one host by its address or name.
+    NETWORK is such as 10.20.1.0/28, or one host by its address or name. Behind one address a Modbus gateway may have
+    several devices, each with a unit number of its own: --units looks for them. A number that nobody has takes 0.7 s.
 
     Scan only networks that are yours: to others it looks like an attack.
     """
     from cellctl.commission.scan import PLACES_MAX, candidates, hosts_of, scan_net
 
-    known = candidates()
     try:
-        hosts = hosts_of(network)
+        hosts, wanted, behind = hosts_of(network), _numbers(ports, _PORTS), _numbers(units, _UNITS)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    wanted = _ports(ports) or sorted({4840, *(each.port for each in known if each.port)})
+    known = candidates()
+    wanted = wanted or sorted({4840, *(each.port for each in known if each.port)})
     if len(hosts) * len(wanted) > PLACES_MAX:
         raise click.UsageError(f"{len(hosts)} addresses with {len(wanted)} ports each are too many to scan at once")
     say(f"{len(hosts)} {'address' if len(hosts) == 1 else 'addresses'}, ports {_ranges(wanted)}")
-    return _tell(asyncio.run(_collected(scan_net(hosts, wanted, known), as_json)), as_json)
+    found = scan_net(hosts, wanted, known, units=behind)
+    return _tell(asyncio.run(_collected(found, as_json)), as_json)
 
 
 @scan.command()
@@ -64,18 +83,19 @@ def serial(ports: Sequence[str], as_json: bool) -> int:
     return _tell(asyncio.run(_collected(scan_serial(wanted, candidates()), as_json)), as_json)
 
 
-def _ports(text: str) -> list[int]:
-    """The ports of ``502,4840-4850``, each once, in order."""
-    ports: set[int] = set()
+def _numbers(text: str, kind: _Kind) -> list[int]:
+    """The numbers of ``502,4840-4850``, each once, in order."""
+    numbers: set[int] = set()
     for part in text.split(",") if text else ():
-        match = _PORTS.fullmatch(part.strip())
+        match = _NUMBERS.fullmatch(part.strip())
         if match is None:
-            raise click.UsageError(f"--ports: {text!r} is not of the form 502,4840-4850")
+            raise click.UsageError(f"{kind.option}: {text!r} is not of the form {kind.example}")
         first, last = int(match["first"]), int(match["last"] or match["first"])
-        if not 0 < first <= last < 65_536:
-            raise click.UsageError(f"--ports: {part.strip()!r} names no port from 1 to 65535, the lower one first")
-        ports |= {*range(first, last + 1)}
-    return sorted(ports)
+        if not 0 < first <= last <= kind.most:
+            wrong = f"{part.strip()!r} names no {kind.one} from 1 to {kind.most}, the lower one first"
+            raise click.UsageError(f"{kind.option}: {wrong}")
+        numbers |= {*range(first, last + 1)}
+    return sorted(numbers)
 
 
 def _ranges(ports: Sequence[int]) -> str:
@@ -98,8 +118,8 @@ async def _collected(found: "AsyncIterator[Seen]", as_json: bool) -> "list[Seen]
 def _show(seen: "Seen") -> None:
     said = f"; {seen.speech.said}" if seen.speech is not None else ""
     click.echo(seen.place if seen.known else f"{seen.place}  something that no bundled profile knows{said}")
-    if seen.speech is not None:
-        click.echo(f'  try cellctl browse --at "{seen.speech.at}"')
+    for at in seen.tries:
+        click.echo(f'  try cellctl browse --at "{at}"')
     for profile, at, identity in seen.known:
         told = f"  # says of itself: {visible(identity)}" if identity else ""
         click.echo(f'  NAME: {{profile: {profile}, at: "{at}"}}{told}')
@@ -116,4 +136,4 @@ def _tell(seen: "list[Seen]", as_json: bool) -> int:
 def _plain(seen: "Seen") -> dict[str, object]:
     known = [{"profile": profile, "at": at, "identity": identity} for profile, at, identity in seen.known]
     speech = {} if seen.speech is None else {"said": seen.speech.said, "at": seen.speech.at}
-    return {"place": seen.place, "known": known, "speech": speech}
+    return {"place": seen.place, "known": known, "speech": speech, "try": list(seen.tries)}

@@ -6,6 +6,7 @@ of its own, and only so much of the answer is looked at as says which protocol i
 
 import asyncio
 import struct
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,8 +18,10 @@ _SHOWN_MAX = 40
 
 #: A question of Modbus: its number, protocol 0, its length, the unit; then: read one holding register, the first.
 _NUMBER = 0x4344
-_MODBUS = struct.pack(">HHHBBHH", _NUMBER, 0, 6, 1, 3, 0, 1)
 _MODBUS_ANSWERS = (3, 0x83)
+
+#: By these a gateway says that nobody answers behind it.
+_NOBODY = (10, 11)
 
 #: What an OPC UA server says to a greeting: that it takes it, or why not.
 _OPCUA_ANSWERS = (b"ACKF", b"ERRF")
@@ -40,9 +43,19 @@ async def greet(host: str, port: int) -> Speech | None:
         return Speech(f"it speaks unasked: {text!r}", f"tcp://{host}:{port}")
     if (await _answer(host, port, _hello(host, port)))[:4] in _OPCUA_ANSWERS:
         return Speech("it speaks OPC UA", f"opc.tcp://{host}:{port}")
-    if _is_modbus(await _answer(host, port, _MODBUS)):
+    if _is_modbus(await _answer(host, port, _modbus(1))):
         return Speech("it speaks Modbus", f"modbus://{host}:{port}?unit=1")
     return None
+
+
+async def units_at(host: str, port: int, units: Sequence[int]) -> list[int]:
+    """Those of the unit numbers that are answered; that a gateway finds nobody is no answer."""
+    answers = [(unit, await _answer(host, port, _modbus(unit))) for unit in units]
+    return [unit for unit, answer in answers if _is_modbus(answer) and not (answer[7] & 0x80 and answer[8] in _NOBODY)]
+
+
+def _modbus(unit: int) -> bytes:
+    return struct.pack(">HHHBBHH", _NUMBER, 0, 6, unit, 3, 0, 1)
 
 
 def _hello(host: str, port: int) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cellctl.cli.terminal import USAGE
-from cellctl.commission import scan
+from cellctl.commission import greet, scan
 from cellctl.commission.visit import Visit
 from cellctl.driver import Device, Link
 from cellctl_simulators.models.universal_robots import UrArm
@@ -66,6 +66,13 @@ def arm() -> Iterator[tuple[Arm, int]]:
     thread.join()
 
 
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is not known at once is not known."""
+    monkeypatch.setattr(scan, "KNOW_S", 0.6)
+    monkeypatch.setattr(greet, "WAIT_S", 0.2)
+
+
 def test_a_device_is_found_and_nothing_is_written_to_it(arm: tuple[Arm, int]) -> None:
     made, port = arm
     shown = run("scan", "net", "127.0.0.1", "--ports", str(port))
@@ -83,14 +90,55 @@ def test_the_same_as_a_document(arm: tuple[Arm, int]) -> None:
     assert known["universal-robots.ur"] == f"modbus://127.0.0.1:{arm[1]}"
 
 
+async def test_units_behind_a_gateway_are_looked_for() -> None:
+    """Unit 2 is an arm, 3 something that nobody knows; of 4 the gateway says that nobody answers, 1 is silent."""
+    arm, other = Arm(), UrArm()
+    other.wire.read = lambda function, address, count: [0] * count  # type: ignore[method-assign]
+
+    class Gateway(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            self._transport = transport
+            wires = ((2, arm.wire), (3, other.wire))
+            self._units = [
+                ModbusSession(transport.write, wire, lambda: None, unit=unit, serial=False) for unit, wire in wires
+            ]
+
+        def data_received(self, data: bytes) -> None:
+            for unit in self._units:
+                unit.feed(data)
+            if data[6] == 4:
+                self._transport.write(data[:4] + bytes([0, 3, 4, data[7] | 0x80, 11]))
+
+    async with await asyncio.get_running_loop().create_server(Gateway, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        shown = await terminal("scan", "net", "127.0.0.1", "--ports", str(port), "--units", "1..4")
+    assert (shown.code, arm.written) == (0, []), shown.err
+    found = shown.out.splitlines()
+    assert found[0] == f"127.0.0.1:{port} unit 2"
+    at = f"modbus://127.0.0.1:{port}?unit="
+    assert f'  NAME: {{profile: universal-robots.ur, at: "{at}2"}}  # says of itself: 5' in found
+    assert found[-2:] == [
+        f"127.0.0.1:{port} unit 3  something that no bundled profile knows; it speaks Modbus",
+        f'  try cellctl browse --at "{at}3"',
+    ]
+    assert "unit 1" not in shown.out
+    assert "unit 4" not in shown.out
+
+
+def test_a_device_that_does_not_look_at_the_number_is_told_once(arm: tuple[Arm, int]) -> None:
+    made, port = arm
+    shown = run("scan", "net", "127.0.0.1", "--ports", str(port), "--units", "1..3")
+    places = [line for line in shown.out.splitlines() if not line.startswith("  ")]
+    assert places == [f"127.0.0.1:{port} units 1-3"]
+    assert f'at: "modbus://127.0.0.1:{port}?unit=1"' in shown.out
+    assert made.written == []
+
+
 def test_what_listens_and_says_nothing_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        scan_s, scan.KNOW_S = scan.KNOW_S, 0.2
-        try:
-            shown = run("scan", "net", "127.0.0.1", "--ports", str(port))
-        finally:
-            scan.KNOW_S = scan_s
+        shown = run("scan", "net", "127.0.0.1", "--ports", str(port))
     assert shown.out == f"127.0.0.1:{port}  something that no bundled profile knows\n"
 
 
@@ -177,6 +225,8 @@ def test_a_port_that_is_closed_is_not_there() -> None:
         (("net", "10.0.0.0/24", "--ports", "1-65535"), "too many"),
         (("net", "nobody.invalid"), "no host is known by the name 'nobody.invalid'"),
         (("net", "10.0.0.1", "--ports", "0"), "no port from 1"),
+        (("net", "10.0.0.1", "--units", "0..9"), "no unit from 1 to 255"),
+        (("net", "10.0.0.1", "--units", "all"), "is not of the form 1..10"),
     ],
 )
 def test_what_cannot_be_scanned_is_told(words: tuple[str, ...], told: str) -> None:
@@ -192,4 +242,9 @@ def test_a_computer_without_serial_ports_says_so(monkeypatch: pytest.MonkeyPatch
 
 def test_a_serial_port_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = run("scan", "serial", "/dev/null")
-    assert (shown.code, shown.out) == (0, "/dev/null  something that no bundled profile knows\n")
+    assert shown.code == 0
+    assert shown.out.splitlines() == [
+        "/dev/null  something that no bundled profile knows",
+        '  try cellctl browse --at "modbus+rtu:/dev/null?baud=9600&unit=1"',
+        '  try cellctl browse --at "serial:/dev/null?baud=9600"',
+    ]
