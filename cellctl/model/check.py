@@ -6,6 +6,7 @@ them is imported when there is something to check: who only takes the outcome (`
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
@@ -76,9 +77,12 @@ def bundled_cells() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in (package / "bundled", package.parent / "recipes"):
         found |= {cell.parent.name: cell.parent for cell in sorted(folder.glob("*/cell.yaml"))}
-    for point in entry_points(group=GROUP):
-        found[point.name] = Path(str(files(point.value)))
-    return found
+    return found | _installed()
+
+
+@cache
+def _installed() -> dict[str, Path]:
+    return {point.name: Path(str(files(point.value))) for point in entry_points(group=GROUP)}
 
 
 def _profile_alone(path: Path, report: Report) -> bool:

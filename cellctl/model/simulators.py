@@ -4,6 +4,7 @@ The rule kept here: nobody names them. What they are asked for stands in the two
 """
 
 from collections.abc import Callable, Collection, Mapping, Set
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
@@ -112,6 +113,7 @@ class Simulators(Protocol):
         `direct`, a contact."""
 
 
+@cache
 def simulators() -> Simulators:
     """The bundled simulators; SimulatorsMissing if they are not installed."""
     for point in entry_points(group=GROUP, name="bundled"):

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from random import Random
@@ -50,6 +51,7 @@ class Catalog:
         return models[name](Random(seed))
 
 
+@cache
 def _of_vendor(vendor: str) -> dict[str, ModelFactory]:
     """The models that installed packages bring of a vendor."""
     name = vendor.replace("-", "_")
