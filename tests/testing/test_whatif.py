@@ -50,7 +50,7 @@ def shift(folder: Path, text: str, wip: int = 2, number: int = 1) -> Shift:
 # --- the same as the simulation ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("wip", [1, 2, 3])
+@pytest.mark.parametrize("wip", [1, 3])
 def test_without_variation_it_makes_what_the_simulated_cell_makes(wip: int, tmp_path: Path) -> None:
     model = cell_model(CELL)
     model = replace(model, equipment=placed(model.equipment, wip).equipment)
@@ -239,8 +239,8 @@ def vary(tmp_path: Path) -> Path:
     return file
 
 
-def _outcome(vary: Path, seed: int = 1) -> Outcome:
-    plan = plan_of(CELL, vary, 6, seed)
+def _outcome(vary: Path, seed: int = 1, shifts: int = 3) -> Outcome:
+    plan = plan_of(CELL, vary, shifts, seed)
     return outcome_of(plan, played(plan, 1))
 
 
@@ -249,17 +249,17 @@ def test_a_seed_is_a_set_of_shifts(vary: Path) -> None:
     assert one == _outcome(vary)
     assert one.variants != _outcome(vary, seed=2).variants
     assert len({each.good for each in one.variants[0].shifts}) > 1
-    assert [each.number for each in one.variants[0].shifts] == [1, 2, 3, 4, 5, 6]
+    assert [each.number for each in one.variants[0].shifts] == [1, 2, 3]
 
 
 def test_the_order_in_which_pieces_are_ready_does_not_matter(vary: Path) -> None:
-    plan = plan_of(CELL, vary, 6, 1)
+    plan = plan_of(CELL, vary, 3, 1)
     pieces = list(played(plan, 1))
     assert outcome_of(plan, iter(pieces)) == outcome_of(plan, reversed(pieces))
 
 
 def test_neither_the_processes_nor_the_hash_seed_matter(vary: Path) -> None:
-    command = [sys.executable, "-m", "cellctl.cli", "whatif", CELL, "-n", "6", "--vary", str(vary), "--json"]
+    command = [sys.executable, "-m", "cellctl.cli", "whatif", CELL, "-n", "2", "--vary", str(vary), "--json"]
     told = [
         subprocess.run(
             [*command, "--processes", processes],
@@ -275,7 +275,7 @@ def test_neither_the_processes_nor_the_hash_seed_matter(vary: Path) -> None:
 
 
 def test_the_gain_of_a_faster_phase_is_that_of_the_same_shifts(vary: Path) -> None:
-    gains = _outcome(vary).variants[0].gains
+    gains = _outcome(vary, shifts=6).variants[0].gains
     assert list(gains) == sorted([*ROBOT, "hipot", "load_module"])
     assert gains["weld_busbars"] == pytest.approx(0.05, abs=0.02)  # it works for about half of a cycle
     assert max(gains, key=lambda name: gains[name]) == "weld_busbars"

@@ -23,7 +23,7 @@ ACTS = (
 PLAN = Plan(7, "direct", (("module-8s", 2), ("module-12s", 1)), (("oven.air", 20.0),), ACTS)
 
 
-@pytest.mark.parametrize("seeds", ["1..20", "21..40", "41..60"])
+@pytest.mark.parametrize("seeds", ["1..20", "21..40"])
 def test_all_holds_without_protocols(seeds: str) -> None:
     done = run("fuzz", "battery-module", "--seeds", seeds, "--level", "direct", "--processes", "1")
     assert (done.code, done.out) == (0, ""), done.out
