@@ -10,6 +10,7 @@ import gc
 import inspect
 import multiprocessing.resource_tracker
 import os
+import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -45,6 +46,12 @@ class Belongings:
     def beyond(self, before: "Belongings") -> list[str]:
         """What is here that was not there `before`."""
         return sorted(chain.from_iterable(getattr(self, name) - getattr(before, name) for name in self.__slots__))
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C be what it is for a person: a shell has what it runs in the background ignore it, children too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
