@@ -23,6 +23,9 @@ import pytest
 #: How long a thread, descriptor or process that is already ending may take to be gone.
 GRACE_S = 1.0
 
+#: What runs of pytest within tests do without: to import it takes most of their time.
+UNUSED = "-p no:hypothesispytest -p no:playwright"
+
 #: In the reason of a test that is skipped since software of others is missing (tests/peers.py).
 NOT_INSTALLED = "is not installed on this machine"
 
@@ -48,8 +51,11 @@ class Belongings:
         return sorted(chain.from_iterable(getattr(self, name) - getattr(before, name) for name in self.__slots__))
 
 
-def pytest_configure() -> None:
-    """Let Ctrl-C be what it is for a person: a shell has what it runs in the background ignore it, children too."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Ctrl-C be what it is for a person: a shell has what it runs in the background ignore it, children too. And
+    have the runs of pytest that tests begin load no plugin that takes longer than what they try."""
+    if "PYTEST_XDIST_WORKER" in os.environ or not getattr(config.option, "numprocesses", None):
+        os.environ["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} {UNUSED}"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -5,8 +5,10 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 import sys
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,10 @@ from cellctl.core.fault import Cause
 from cellctl.core.messages import Operate, Recover, Refused
 from cellctl.core.packml import Command
 from tests.gateway.control import FakeControl, changing_over, held, in_doubt, producing, until
+from tests.scenarios.processes import wait
 
 STATIC = Path(sys.modules["cellctl"].__path__[0]) / "gateway" / "http" / "static"
+PROGRAM = ["--headless", "--remote-debugging-port=0"]
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,12 +35,25 @@ STICKING_OUT = """[...document.querySelectorAll("section li, .command, .state")]
 PANELS = [(1280, 800), (1024, 600), (1920, 1080)]
 
 
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[str]:
+    """Where a browser is served that all tests share; each opens a window of its own."""
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    with tempfile.TemporaryDirectory(prefix="cellctl-", ignore_cleanup_errors=True) as folder:
+        argv = [*PROGRAM, *ARGUMENTS, f"--user-data-dir={folder}"]
+        process = subprocess.Popen([program or "chromium", *argv], stderr=subprocess.DEVNULL)
+        told = Path(folder) / "DevToolsActivePort"
+        wait(lambda: told.exists() and told.read_text().count("\n"), 60)
+        yield f"http://127.0.0.1:{told.read_text().splitlines()[0]}"
+        process.terminate()
+        process.wait(20)
+
+
 @pytest.fixture
-async def page(control: FakeControl, origin: str) -> AsyncIterator[Page]:
+async def page(control: FakeControl, origin: str, chromium: str) -> AsyncIterator[Page]:
     """The page, loaded; anything asked of another host, and any error in the console, fails the test."""
     async with async_playwright() as playwright:
-        chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser = await playwright.chromium.connect_over_cdp(chromium)
         page = await browser.new_page(viewport={"width": 1280, "height": 800})
         wrong: list[str] = []
         page.on("console", lambda message: wrong.append(message.text) if complains(message) else None)
