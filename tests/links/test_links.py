@@ -41,7 +41,7 @@ def test_what_happens_is_a_function_of_the_seed() -> None:
     assert random_faults(8, 10).story != one.story
 
 
-@pytest.mark.parametrize(("kind", "times_s"), [("unplug", (1.0, 60.0, 3600.0)), ("black_hole", (5.0, 60.0))])
+@pytest.mark.parametrize(("kind", "times_s"), [("unplug", (1.0, 60.0, 900.0)), ("black_hole", (5.0, 60.0))])
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_device_that_was_away_is_back_in_time_however_long_it_was(
     device: str, kind: str, times_s: tuple[float, ...]
