@@ -20,7 +20,8 @@ from cellctl_drivers.wire.orders import OrderError, RefusalError, SilenceError
 from .recording import RecordingLink, Running, until
 from .rigs import GO, MODBUS_POINTS, REGISTERS
 from .servers import Device as FarEnd
-from .servers import Pty, RtuDevice, TcpServer, crc
+from .servers import MemoryLine, Pty, RtuDevice, TcpServer, crc
+from .virtual import in_virtual_time
 
 RIGHT = struct.pack(">HHHBBBHH", 1, 0, 7, 3, 3, 4, 10, 20)
 
@@ -206,19 +207,22 @@ async def rtu(link: RecordingLink) -> AsyncIterator[tuple[RtuDevice, ModbusDrive
     pty.close()
 
 
-async def test_a_late_answer_on_a_line_is_never_taken_for_the_next(
-    rtu: tuple[RtuDevice, ModbusDriver], link: RecordingLink
-) -> None:
+@in_virtual_time
+async def test_a_late_answer_on_a_line_is_never_taken_for_the_next(link: RecordingLink) -> None:
     """Two registers, asked for in turn: but for the time, the answers could be taken for one another."""
-    device, _ = rtu
+    device = RtuDevice(dict(REGISTERS))
+    line = MemoryLine(device)
+    await line.plug()
     points = {name: MODBUS_POINTS[name] for name in ("setpoint", "locked")}
-    driver = ModbusDriver(Device("dev", "modbus", device.address, points, settings={"timeout": "60 ms"}))
+    address = f"modbus+rtu:{line.path}?baud=115200&unit=9"
+    driver = ModbusDriver(Device("dev", "modbus", address, points, settings={"timeout": "60 ms"}))
     async with Running(driver, link) as running:
         for delay_s in (0.07, 0.09, 0.11):
             await link.value("locked", 1)
             device.fault.delays_s = [delay_s, 0.04]
             await asyncio.sleep(0.3)
         assert not running.task.done()
+    line.close()
     assert {(sample.signal, sample.value) for sample in link.samples} == {("dev.setpoint", 10.0), ("dev.locked", 1)}
 
 

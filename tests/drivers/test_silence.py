@@ -4,6 +4,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,7 +27,8 @@ from cellctl_simulators.servers.contact import DeviceContact
 from cellctl_simulators.wire import Lines
 
 from .recording import RecordingLink, Running, until
-from .servers import LineDevice, Pty, TcpServer
+from .servers import LineDevice, MemoryLine, TcpServer
+from .virtual import in_virtual_time
 
 FAST_NS = 20_000_000
 SETTINGS = {"end": "\r\n", "timeout": "60 ms"}
@@ -79,17 +82,27 @@ def described(at: str, points: dict[str, Point], settings: dict[str, Any] = STAT
     return Device("dev", "serial", at, points, {"go": GO}, settings)
 
 
-@pytest.fixture(params=["tcp", "pty", "direct"])
-async def oven(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Oven, Made]]:
+Opened = Callable[[], AbstractAsyncContextManager[tuple[Oven, Made]]]
+
+
+@pytest.fixture(params=["tcp", "line", "direct"])
+def oven(request: pytest.FixtureRequest) -> Opened:
+    """Opens an oven, in virtual time."""
+    return partial(_opened, request.param)
+
+
+@asynccontextmanager
+async def _opened(kind: str) -> AsyncIterator[tuple[Oven, Made]]:
     device = Oven()
-    if request.param == "tcp":
+    if kind == "tcp":
         server = await TcpServer(device).start()
         yield device, lambda *parts: SerialDriver(described(f"tcp://127.0.0.1:{server.port}", *parts))
         await server.close()
-    elif request.param == "pty":
-        pty = Pty(device)
-        yield device, lambda *parts: SerialDriver(described(f"serial:{pty.path}?baud=115200", *parts))
-        pty.close()
+    elif kind == "line":
+        line = MemoryLine(device)
+        await line.plug()
+        yield device, lambda *parts: SerialDriver(described(f"serial:{line.path}?baud=115200", *parts))
+        line.close()
     else:
         wire = OvenLines()
         contact = DeviceContact(wire, wire.settle, lambda: True)
@@ -97,11 +110,11 @@ async def oven(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Oven, Made
         yield wire.device, lambda *parts: SerialDriver.direct(described("tcp://127.0.0.1:1", *parts), contact)
 
 
+@in_virtual_time
 async def test_a_question_without_answer_makes_its_signals_bad_and_ends_nothing(
-    oven: tuple[Oven, Made], link: RecordingLink
+    oven: Opened, link: RecordingLink
 ) -> None:
-    device, made = oven
-    async with Running(made({"temp": TEMP, "count": COUNT}), link) as running:
+    async with oven() as (device, made), Running(made({"temp": TEMP, "count": COUNT}), link) as running:
         await link.value("temp", 23.5)
         await link.value("count", 42)
         device.mute.add("TEMP?")
@@ -115,9 +128,9 @@ async def test_a_question_without_answer_makes_its_signals_bad_and_ends_nothing(
         await until(lambda: link.last["temp"].quality is Quality.GOOD, 6)
 
 
-async def test_silence_can_mean_a_value(oven: tuple[Oven, Made], link: RecordingLink) -> None:
-    device, made = oven
-    async with Running(made({"temp": TEMP, "ready": READY}, SETTINGS), link):
+@in_virtual_time
+async def test_silence_can_mean_a_value(oven: Opened, link: RecordingLink) -> None:
+    async with oven() as (device, made), Running(made({"temp": TEMP, "ready": READY}, SETTINGS), link):
         await link.value("ready", True)
         device.mute.add("TEMP?")
         sample = await _reaches(link, "ready", False)
@@ -127,9 +140,9 @@ async def test_silence_can_mean_a_value(oven: tuple[Oven, Made], link: Recording
         await _reaches(link, "ready", True)
 
 
-async def test_a_device_that_is_silent_to_everything_is_lost(oven: tuple[Oven, Made], link: RecordingLink) -> None:
-    device, made = oven
-    async with Running(made({"temp": TEMP, "count": COUNT}), link) as running:
+@in_virtual_time
+async def test_a_device_that_is_silent_to_everything_is_lost(oven: Opened, link: RecordingLink) -> None:
+    async with oven() as (device, made), Running(made({"temp": TEMP, "count": COUNT}), link) as running:
         await link.value("count", 42)
         device.mute.add("all")
         error = await running.ended(15)
@@ -137,11 +150,9 @@ async def test_a_device_that_is_silent_to_everything_is_lost(oven: tuple[Oven, M
     assert str(error) == "no answer from dev within 60 ms (5 times in a row)"
 
 
-async def test_an_order_without_answer_is_unknown_and_ends_nothing(
-    oven: tuple[Oven, Made], link: RecordingLink
-) -> None:
-    device, made = oven
-    async with Running(made({"count": COUNT}), link) as running:
+@in_virtual_time
+async def test_an_order_without_answer_is_unknown_and_ends_nothing(oven: Opened, link: RecordingLink) -> None:
+    async with oven() as (device, made), Running(made({"count": COUNT}), link) as running:
         await link.value("count", 42)
         device.mute.add("GO")
         answer = await link.answer(link.call("go", token=3))
@@ -151,6 +162,7 @@ async def test_an_order_without_answer_is_unknown_and_ends_nothing(
         assert not running.task.done()
 
 
+@in_virtual_time
 async def test_a_late_answer_is_not_taken_for_the_next_where_silence_is_a_state(link: RecordingLink) -> None:
     """The values have no names here: only the time tells an answer from another."""
     device = Oven()
@@ -169,6 +181,7 @@ async def test_a_late_answer_is_not_taken_for_the_next_where_silence_is_a_state(
     assert {(sample.signal, sample.value) for sample in link.samples} == {("dev.a", 1), ("dev.b", 2)}
 
 
+@in_virtual_time
 async def test_where_silence_is_a_fault_it_ends_the_connection_as_ever(link: RecordingLink) -> None:
     device = Oven()
     server = await TcpServer(device).start()
