@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellctl.cli.terminal import INVALID, Failure, document, paint, say
+from cellctl.cli.terminal import INVALID, Failure, document, paint, say, visible
 
 if TYPE_CHECKING:
     from cellctl.model import Problem
@@ -73,7 +73,7 @@ def tell(problems: "Sequence[Problem]") -> None:
         code = paint(one.code, "red" if one.severity == "error" else "yellow")
         message = one.message.rstrip(".")
         hint = f" {_sentence(one.hint)}" if one.hint else ""
-        click.echo(f"{one.file}:{one.line}:{one.column}: {code} {message}.{hint}")
+        click.echo(f"{visible(f'{one.file}:{one.line}:{one.column}:')} {code} {visible(f'{message}.{hint}')}")
     errors = sum(one.severity == "error" for one in problems)
     warnings = len(problems) - errors
     say(f"{_many(errors, 'error')}, {_many(warnings, 'warning')}." if problems else "No problem was found.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellctl.cli.terminal import FAILED, INVALID, Failure, say
+from cellctl.cli.terminal import FAILED, INVALID, Failure, say, visible
 
 if TYPE_CHECKING:
     from cellctl.commission.draft import Row
@@ -121,7 +121,7 @@ def _imported(file: Path, listing: "Listing", aim: _Aim) -> int:
     into = aim.into
 
     for line, reason in listing.wrong:
-        click.echo(f"{file}:{line}: {reason}.", err=True)
+        say(f"{file}:{line}: {reason}.")
     if listing.wrong and not aim.skip:
         many = f"{len(listing.wrong)} of {len(listing.wrong) + len(listing.tags)} rows"
         raise Failure(f"{many} cannot be taken. Mend them, or leave them out with --skip.", INVALID)
@@ -190,7 +190,8 @@ def offer(into: Path, before: str, after: str, write: bool) -> None:
 
     said = f"{into} (as it is)" if before else "/dev/null"
     diff = difflib.unified_diff(before.splitlines(True), after.splitlines(True), said, str(into))
-    click.echo("".join(line if line.endswith("\n") else f"{line}\n" for line in diff), nl=False)
+    for line in diff:
+        click.echo(visible(line.rstrip("\r\n")))
     if problems := problems_beside(into, after):
         tell(problems)
         raise Failure(f"With that {into} would not pass the check: nothing is written.", INVALID)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellctl.cli.terminal import FAILED, INVALID, Failure, clock, document, say, table
+from cellctl.cli.terminal import FAILED, INVALID, Failure, clock, document, say, table, visible
 
 if TYPE_CHECKING:
     from cellctl.core.messages import Effect
@@ -176,7 +176,7 @@ def _showing(found: "Incident") -> "Callable[[int, Sequence[Effect]], None]":
 
 
 def _line(found: "Incident", now: int, entry: Any) -> str:
-    return f"{found.at(now):>14}  {entry.kind:<14} {json.dumps(dict(entry.data), sort_keys=True)}"
+    return visible(f"{found.at(now):>14}  {entry.kind:<14} {json.dumps(dict(entry.data), sort_keys=True)}")
 
 
 def _tell(found: "Incident", done: "Replayed", *, shown: bool) -> None:
@@ -190,16 +190,16 @@ def _tell(found: "Incident", done: "Replayed", *, shown: bool) -> None:
             click.echo(_line(found, now, entry))
     click.echo(f"\nThere the cell is {view.state}.")
     for cause in view.why:
-        click.echo(f"  because: {cause.text}")
+        click.echo(visible(f"  because: {cause.text}"))
     for part in view.parts:
         for wait in part.waits:
-            click.echo(f"  {part.serial}: {wait}")
+            click.echo(visible(f"  {part.serial}: {wait}"))
     if done.difference is None:
         click.echo("The effects are those that were recorded.")
     else:
         click.echo(f"At {found.at(done.difference.time_ns)} the cell decides otherwise:")
         for word, lines in (("recorded", done.difference.recorded), ("now", done.difference.replayed)):
-            click.echo("\n".join(f"  {word:<9} {line}" for line in lines or ["nothing"]))
+            click.echo("\n".join(visible(f"  {word:<9} {line}") for line in lines or ["nothing"]))
 
 
 def _remark(found: "Incident") -> None:

@@ -321,7 +321,7 @@ def _show(found: "Found", order: "Order") -> int:
     if lines is None:
         raise Failure(f"The driver for {found.device.protocol} cannot say what it would send.")
     for line in lines:
-        click.echo(line)
+        click.echo(visible(line))
     return 0
 
 

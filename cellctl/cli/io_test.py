@@ -11,7 +11,7 @@ import click
 from cellctl.cli.asking import asked
 from cellctl.cli.io_lease import try_lease
 from cellctl.cli.io_points import Where, cell_state, check_cell_rests, device_of, fitting, pointing, signals_of, visited
-from cellctl.cli.terminal import UNREACHABLE, Failure, number, say
+from cellctl.cli.terminal import UNREACHABLE, Failure, number, say, visible
 from cellctl.commission.report import Point
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def test(where: Where, names: Sequence[str], file: Path, by: str) -> int:
     except ReportError as error:
         raise Failure(str(error)) from error
     for line in report.failed:
-        click.echo(f"{line.device}.{line.point} ({line.kind}): {line.remark or 'failed'}")
+        click.echo(visible(f"{line.device}.{line.point} ({line.kind}): {line.remark or 'failed'}"))
     return UNREACHABLE if report.failed else 0
 
 

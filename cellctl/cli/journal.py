@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellctl.cli.reach import Reach, recalling
-from cellctl.cli.terminal import UNVERIFIED, Failure, clock, document
+from cellctl.cli.terminal import UNVERIFIED, Failure, clock, document, visible
 
 if TYPE_CHECKING:
     from cellctl.records import Verdict
@@ -71,7 +71,7 @@ def journal(cell: Reach, kind: str | None, limit: int, as_json: bool) -> None:
         return
     for entry in entries:
         data = json.dumps(entry["data"], ensure_ascii=False)
-        click.echo(f"{entry['sequence']:>7}  {clock(entry['time_ns'])}  {entry['kind']:<16} {data}")
+        click.echo(visible(f"{entry['sequence']:>7}  {clock(entry['time_ns'])}  {entry['kind']:<16} {data}"))
 
 
 def _in_folder(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cellctl.cli.reach import Reach, reaching
-from cellctl.cli.terminal import Failure, document, number, paint, say, table
+from cellctl.cli.terminal import Failure, document, number, paint, printable, say, table
 from cellctl.core.messages import Operate, Recover, SetMode
 from cellctl.core.packml import COMMANDS, STATE_COMPLETE, Command, Mode
 
@@ -33,6 +33,7 @@ def status(cell: Reach, as_json: bool) -> None:
     if as_json:
         document(SCHEMA.format("status"), told)
         return
+    told = printable(told)
     click.echo(
         f"{told['name']} ({told['id']}): {paint(told['state'], 'cyan', bold=True)}, {told['mode']}{_simulated(told)}"
     )
@@ -69,7 +70,9 @@ def why(cell: Reach, as_json: bool) -> None:
     told = cell.cell()
     if as_json:
         document(SCHEMA.format("why"), {"state": told["state"], "why": told["why"]})
-    elif told["why"]:
+        return
+    told = printable(told)
+    if told["why"]:
         _tell_why(told["why"])
     else:
         click.echo(f"Nothing stands in the way: the cell is in {told['state']}.")
@@ -143,7 +146,7 @@ def recover(cell: Reach, question: str | None, choice: str | None) -> None:
         cell.submit(Recover(question, choice))
         click.echo(f"{question}: {choice}")
         return
-    asked = [cause for cause in cell.cell()["why"] if cause["choices"]]
+    asked = [cause for cause in printable(cell.cell()["why"]) if cause["choices"]]
     if not asked:
         click.echo("The cell asks nothing.")
     for cause in asked:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from cellctl.cli.reach import Reach, reaching, recalling
-from cellctl.cli.terminal import clock, document, number, table
+from cellctl.cli.terminal import clock, document, number, printable, table
 from cellctl.core.units import UnitError, duration_ns
 
 LIMIT = click.IntRange(1, 10_000)
@@ -38,6 +38,7 @@ def part(cell: Reach, serial: str, as_json: bool) -> None:
     if as_json:
         document("cellctl.part/1", found)
         return
+    found = printable(found)
     click.echo(f"{found['serial']}: {found['result'] or 'in process'}, {_recipe(found)}, job {found['job']}")
     click.echo(f"begun {clock(found['started_ns'])}")
     if found["finished_ns"]:
@@ -59,6 +60,7 @@ def alarms(cell: Reach, limit: int, as_json: bool) -> None:
     if as_json:
         document("cellctl.alarms/1", {"active": active, "past": past})
         return
+    active = printable(active)
     if not active:
         click.echo("No alarm is active.")
     for alarm in active:

@@ -1,7 +1,7 @@
 """What the terminal sees: exit codes, sentences, tables, and one JSON document.
 
 The rule kept here: results on stdout, everything else on stderr; colour only on a terminal and never with NO_COLOR.
-What a device says about itself moves no cursor: what cannot be printed is shown as an escape.
+What a device or a file says moves no cursor: what cannot be printed is shown as an escape.
 """
 
 import json
@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
@@ -47,6 +48,19 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def printable(told: Any) -> Any:
+    """The same data with every text as `visible` shows it: texts in it may come from devices, files or other people."""
+    match told:
+        case str():
+            return visible(told)
+        case dict():
+            return {key: printable(each) for key, each in told.items()}
+        case list() | tuple():
+            return [printable(each) for each in told]
+        case _:
+            return told
 
 
 def _lines(text: str) -> str:

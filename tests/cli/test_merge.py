@@ -7,7 +7,7 @@ import pytest
 
 from cellctl.cli.terminal import FAILED, INVALID, USAGE
 from cellctl.commission.draft import problems_beside
-from tests.cli.samples import LISTS, PRESS, rows, written
+from tests.cli.samples import LISTS, PRESS, passes, rows, written
 from tests.cli.terminal import run
 
 MINE = """cellctl: 1
@@ -40,7 +40,7 @@ def test_what_is_new_is_shown_and_written_only_when_asked_for(tmp_path: Path) ->
     new = mine.read_text().splitlines()
     assert [line for line in new if line not in changes and f"+{line}" not in changes] == MINE.splitlines()
     assert new.index("commands:") == len(new) - 2
-    assert run("check", str(mine), "--strict").code == 0
+    passes(mine)
     again = run("import", "csv", str(file), "--into", str(mine), "--write")
     assert (again.code, again.out) == (0, "")
     assert "has all of them already" in again.err
@@ -102,7 +102,7 @@ def test_a_profile_without_signals_gets_some(tmp_path: Path, signals: str) -> No
     mine = written(tmp_path / "press.yaml", head + signals)
     assert run("import", "csv", str(written(tmp_path / "a.csv", PRESS)), "--into", str(mine), "--write").code == 0
     assert len(rows(mine.read_text().replace("signals:  #", "signals:\n#"))) == 7
-    assert run("check", str(mine), "--strict").code == 0
+    passes(mine)
 
 
 def test_a_profile_that_extends_another_of_its_cell(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_new_profile_is_written_if_asked_for(tmp_path: Path) -> None:
     assert not new.exists()
     assert run("import", "csv", str(file), "--into", str(new), "--write").code == 0
     assert "id: new" in new.read_text()
-    assert run("check", str(new), "--strict").code == 0
+    passes(new)
 
 
 @pytest.mark.parametrize(

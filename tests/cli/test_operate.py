@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from cellctl.core.view import ChangeoverView, DownloadView, StepView
 from cellctl.gateway.address import bind, url
 from cellctl.gateway.process import serve
 from tests.cli.terminal import Result, terminal
+from tests.cli.test_terminal import SHOWN, SPOILS
 from tests.gateway.control import RECIPES, FakeControl, changing_over, held, producing
 
 Cellctl = Callable[..., "asyncio.Future[Result]"]
@@ -85,6 +87,21 @@ async def test_why_lists_the_causes_in_their_order(cellctl: Cellctl, control: Fa
     result = await told_when(cellctl, "why", "not connected")
     assert result.out.startswith(" 1. laser is not connected: no answer\n    Check its power and its cable.\n 2. ")
     assert "cellctl recover job-1-0008/weld#1 retry|skip|scrap" in (await cellctl("recover")).out
+
+
+async def test_what_devices_and_files_say_moves_no_cursor(cellctl: Cellctl, control: FakeControl) -> None:
+    told = held()
+    alarm, *_ = told.alarms
+    cause = replace(told.why[1], text=f"not {SPOILS}", do=SPOILS)
+    devices = tuple(replace(each, reason=SPOILS, identity=SPOILS) for each in told.devices)
+    alarms = (replace(alarm, text=SPOILS, do=SPOILS),)
+    control.view = replace(told, why=(cause,), alarms=alarms, devices=devices, name=SPOILS)
+    await told_when(cellctl, "why", "not ")
+    for word in ("status", "why", "recover"):
+        result = await cellctl(word)
+        assert result.code == 0, result.err
+        assert SHOWN in result.out
+        assert all(line.isprintable() for line in result.out.split("\n")), result.out
 
 
 @pytest.mark.parametrize("command", list(Command))
