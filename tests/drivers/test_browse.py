@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from asyncua import ua
 from asyncua.common.node import Node
+from asyncua.common.utils import ServiceError
+from asyncua.server.internal_session import InternalSession
 
 from cellctl.commission.survey import Survey, device_at, survey
 from cellctl.driver import AddressError, Device, DriverError, Finding
@@ -257,6 +259,28 @@ async def test_a_server_that_takes_few_nodes_at_once_is_asked_so(oven: str, opcu
         for limit, value in zip(limits, before, strict=True):
             opcua_server.do(limit.write_value(value))
     assert max(asked) == 3
+
+
+@pytest.mark.parametrize("most", [5, 1])
+async def test_a_server_that_only_refuses_more_nodes_at_once_is_asked_for_fewer(
+    oven: str, monkeypatch: pytest.MonkeyPatch, *, most: int
+) -> None:
+    whole = await browsed(device_at(oven, {}))
+    browse, read = InternalSession.browse, InternalSession.read
+
+    async def few_browsed(self: InternalSession, parameters: ua.BrowseParameters) -> Any:
+        if len(parameters.NodesToBrowse) > most:
+            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+        return await browse(self, parameters)
+
+    async def few_read(self: InternalSession, parameters: ua.ReadParameters) -> Any:
+        if len(parameters.NodesToRead) > most:
+            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+        return await read(self, parameters)
+
+    monkeypatch.setattr(InternalSession, "browse", few_browsed)
+    monkeypatch.setattr(InternalSession, "read", few_read)
+    assert by_path(await browsed(device_at(oven, {}))) == by_path(whole)
 
 
 @pytest.mark.parametrize(

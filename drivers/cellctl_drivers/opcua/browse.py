@@ -6,7 +6,7 @@ Nodes are named by the URI of their namespace.
 
 import math
 from collections import Counter
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -19,7 +19,9 @@ from asyncua.ua.object_ids import ObjectIds
 from cellctl.driver import AddressError, Browse, DriverError, Finding
 from cellctl_drivers.opcua.connection import honour_cancellation, told
 from cellctl_drivers.opcua.profile import TYPES, Profile
+from cellctl_drivers.opcua.requests import unless_too_many
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 #: So many nodes are asked about in one request, or fewer if the server says so.
@@ -89,9 +91,9 @@ class Walk:
 
     async def run(self) -> None:
         """Tell objects, variables and methods, in the order of the server."""
-        (array,) = await self._request(self._session.read_attributes([_NAMESPACES], AttributeIds.Value))
+        (array,) = await self._attributes([_NAMESPACES], AttributeIds.Value)
         self._namespaces = list(array.Value.Value or ()) if array.Value is not None else []
-        for limit in await self._request(self._session.read_attributes(list(_LIMITS), AttributeIds.Value)):
+        for limit in await self._attributes(_LIMITS, AttributeIds.Value):
             told_max = _content(limit)
             self._nodes = min(self._nodes, told_max if isinstance(told_max, int) and told_max > 0 else _NODES)
         root = _Item(_OBJECTS, "Objects", "", ua.NodeClass.Object, 0)
@@ -176,28 +178,20 @@ class Walk:
     ) -> list[tuple[list[_Item], bool]]:
         """What each node refers to downwards, and whether that is all; no more is asked for after so many references
         of all together, or when the one of that name has come."""
-        parameters = ua.BrowseParameters(
-            RequestedMaxReferencesPerNode=_REFERENCES,
-            NodesToBrowse=[
-                ua.BrowseDescription(
-                    NodeId=item.nodeid,
-                    BrowseDirection=ua.BrowseDirection.Forward,
-                    ReferenceTypeId=_HIERARCHICAL,
-                    IncludeSubtypes=True,
-                    NodeClassMask=ua.NodeClass.Object | ua.NodeClass.Variable | ua.NodeClass.Method,
-                    ResultMask=ua.BrowseResultMask.All,
-                )
-                for item in items
-            ],
+        asked = [_downwards(item.nodeid) for item in items]
+        results = await self._each(
+            lambda some: self._session.browse(
+                ua.BrowseParameters(RequestedMaxReferencesPerNode=_REFERENCES, NodesToBrowse=some)
+            ),
+            asked,
         )
-        results = await self._results(self._session.browse(parameters), len(items))
         left = most - sum(len(result.References or ()) for result in results)
         below: list[tuple[list[_Item], bool]] = []
         for item, result in zip(items, results, strict=True):
             part = _items(result, item)
             found = list(part)
             while (point := result.ContinuationPoint) and left > 0 and all(each.name != wanted for each in part):
-                (result,) = await self._results(self._session.browse_next(_following(point)), 1)
+                (result,) = await self._each(self._next, [point])
                 part = _items(result, item)
                 found += part
                 left -= max(1, len(result.References or ()))  # an empty answer counts: there may be no end of them
@@ -206,38 +200,44 @@ class Walk:
             below.append((found, not point))
         return below
 
+    async def _next(self, points: list[bytes]) -> list[ua.BrowseResult]:
+        return list(await self._session.browse_next(_following(*points)) or ())
+
     async def _release(self, point: bytes) -> None:
         """Have the server forget where it was; it does so at the end of the session anyway."""
         with suppress(DriverError):
             await self._request(self._session.browse_next(_following(point, release=True)))
 
-    async def _results(
-        self, request: Coroutine[object, object, list[ua.BrowseResult]], count: int
-    ) -> list[ua.BrowseResult]:
-        results = await self._request(request) or []
-        if len(results) != count:
-            raise DriverError(f"{self._profile.id} gives {len(results)} answers, {count} were asked for")
-        return results
+    async def _each(self, request: Callable[[list[S]], Coroutine[object, object, list[T]]], of: Sequence[S]) -> list[T]:
+        """The answers for all, in requests of as many as the server takes: some say so only by refusing more."""
+        answers: list[T] = []
+        while len(answers) < len(of):
+            some = list(of[len(answers) : len(answers) + self._nodes])
+            told_now = await self._request(unless_too_many(request, some))
+            if told_now is None:
+                self._nodes = len(some) // 2
+            elif len(told_now) != len(some):
+                raise DriverError(f"{self._profile.id} gives {len(told_now)} answers, {len(some)} were asked for")
+            else:
+                answers += told_now
+        return answers
 
     async def _read(self, variables: Sequence[_Item]) -> None:
         """Read value, type and access of all variables, and what tells about them."""
         for at in range(0, len(variables), self._nodes):
             batch = variables[at : at + self._nodes]
             for name in ("Value", "DataType", "UserAccessLevel"):
-                answers = await self._request(
-                    self._session.read_attributes([item.nodeid for item in batch], AttributeIds[name])
-                )
+                answers = await self._attributes([item.nodeid for item in batch], AttributeIds[name])
                 for item, answer in zip(batch, answers, strict=True):
                     item.facts[name] = answer
             about = [(item, name, nodeid) for item in batch for name, nodeid in item.about.items() if name in _ABOUT]
-            for start in range(0, len(about), self._nodes):
-                part = about[start : start + self._nodes]
-                answers = await self._request(
-                    self._session.read_attributes([nodeid for _, _, nodeid in part], AttributeIds.Value)
-                )
-                for (item, name, _), answer in zip(part, answers, strict=True):
-                    item.facts[name] = answer
+            answers = await self._attributes([nodeid for _, _, nodeid in about], AttributeIds.Value)
+            for (item, name, _), answer in zip(about, answers, strict=True):
+                item.facts[name] = answer
             self._browse.progress(f"{at + len(batch)} of {len(variables)} variables read")
+
+    async def _attributes(self, nodes: Sequence[ua.NodeId], attribute: AttributeIds) -> list[ua.DataValue]:
+        return await self._each(lambda some: self._session.read_attributes(some, attribute), nodes)
 
     def _tell_sections(self, items: Sequence[_Item]) -> None:
         """The namespace of most variables is the one that rows need not name."""
@@ -319,6 +319,18 @@ def _flat(item: _Item) -> Iterator[_Item]:
     yield item
     for child in item.children:
         yield from _flat(child)
+
+
+def _downwards(nodeid: ua.NodeId) -> ua.BrowseDescription:
+    """Everything that a node has below it."""
+    return ua.BrowseDescription(
+        NodeId=nodeid,
+        BrowseDirection=ua.BrowseDirection.Forward,
+        ReferenceTypeId=_HIERARCHICAL,
+        IncludeSubtypes=True,
+        NodeClassMask=ua.NodeClass.Object | ua.NodeClass.Variable | ua.NodeClass.Method,
+        ResultMask=ua.BrowseResultMask.All,
+    )
 
 
 def _following(point: bytes, *, release: bool = False) -> ua.BrowseNextParameters:

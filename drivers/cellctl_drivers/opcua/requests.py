@@ -119,7 +119,7 @@ class Requests:
         answers: list[T] = []
         while len(answers) < len(of):
             some = list(of[len(answers) : len(answers) + self._at_once])
-            told = await self.ask(_unless_too_many(request, some))
+            told = await self.ask(unless_too_many(request, some))
             if told is None:
                 self._at_once = len(some) // 2
                 continue
@@ -132,7 +132,7 @@ class Requests:
         return await self.each(self.session.translate_browsepaths_to_nodeids, ways)
 
 
-async def _unless_too_many(
+async def unless_too_many(
     request: Callable[[list[S]], Coroutine[object, object, list[T]]], some: list[S]
 ) -> list[T] | None:
     """The answers; None if they were too many at once. RefusalError if the server does not know such requests."""
