@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellctl.cli.asking import agreed
+from cellctl.cli.io_cell import model_of, state_of, unusable
 from cellctl.cli.terminal import (
     FAILED,
-    INVALID,
     REFUSED,
     UNREACHABLE,
     Failure,
@@ -228,7 +228,7 @@ def device_of(names: Sequence[str], where: Where) -> "tuple[Found, list[str]]":
     from cellctl.commission.found import alone, in_cell
     from cellctl.driver import AddressError
     from cellctl.gateway.told import unknown
-    from cellctl.model import FilesInvalid, load
+    from cellctl.model import FilesInvalid
     from cellctl.pki import PKI_FOLDER
     from cellctl.records import STATE_FOLDER
 
@@ -239,12 +239,9 @@ def device_of(names: Sequence[str], where: Where) -> "tuple[Found, list[str]]":
             one = alone(where.profile, where.at)
             device = replace(one.device, pki=Path(STATE_FOLDER) / PKI_FOLDER)
             return replace(one, device=device), list(names)
-        model = load(where.cell, state=cell_state(where.cell))
+        model = model_of(where.cell)
     except FilesInvalid as invalid:
-        from cellctl.cli.files import tell
-
-        tell(invalid.problems)
-        raise Failure("The files cannot be used.", INVALID) from invalid
+        raise unusable(invalid) from invalid
     except AddressError as error:
         raise click.UsageError(f"--at: {error}") from error
     except LookupError as missing:
@@ -257,22 +254,14 @@ def device_of(names: Sequence[str], where: Where) -> "tuple[Found, list[str]]":
     return in_cell(model, devices[0]), [point for name in names if (point := name.partition(".")[2])]
 
 
-def cell_state(cell: Path) -> Path:
-    """The state folder of a cell."""
-    from cellctl.model import find_cell
-    from cellctl.records import STATE_FOLDER
-
-    return find_cell(cell) / STATE_FOLDER
-
-
 def check_cell_rests(where: Where) -> None:
     """While a cell runs, it alone writes to its devices."""
     from cellctl.runtime.folder import StateError, claimed
 
-    if where.profile or not cell_state(where.cell).is_dir():
+    if where.profile or not state_of(where.cell).is_dir():
         return
     try:
-        with claimed(cell_state(where.cell)):
+        with claimed(state_of(where.cell)):
             pass
     except StateError as error:
         raise Failure(

@@ -1,6 +1,7 @@
 """The guided point-to-point test of a device: `cellctl io test`."""
 
 import getpass
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from cellctl.cli.asking import asked
+from cellctl.cli.io_cell import model_of, state_of
 from cellctl.cli.io_lease import try_lease
-from cellctl.cli.io_points import Where, cell_state, check_cell_rests, device_of, fitting, pointing, signals_of, visited
-from cellctl.cli.terminal import UNREACHABLE, Failure, number, say, visible
+from cellctl.cli.io_points import Where, check_cell_rests, device_of, fitting, pointing, signals_of, visited
+from cellctl.cli.terminal import UNREACHABLE, Failure, number, say, table, visible
 from cellctl.commission.report import Point
 
 if TYPE_CHECKING:
@@ -30,16 +32,17 @@ class _Enough(Exception):  # noqa: N818 - what the person wants
 
 @click.command()
 @click.argument("names", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Each device of the cell, one after the other.")
 @click.option(
     "--report",
     "file",
     type=click.Path(path_type=Path),
     required=True,
-    help="The report: FILE.csv, or FILE.pdf for both.",
+    help="The report: FILE.csv, or FILE.pdf for both; with --all a folder.",
 )
 @click.option("--by", default=getpass.getuser, help="Who tests.  [the user]")
 @pointing
-def test(where: Where, names: Sequence[str], file: Path, by: str) -> int:
+def test(where: Where, names: Sequence[str], file: Path, *, every: bool, by: str) -> int:
     """Go through all points of a device with a person, and write a report. A test that was broken off goes on.
 
     NAMES is the device, or signals of it as DEVICE.SIGNAL: only those are then tested, passed before or not.
@@ -50,66 +53,187 @@ def test(where: Where, names: Sequence[str], file: Path, by: str) -> int:
     with another profile, or with this one before it was changed, is asked again. With FILE.pdf a report to be signed
     is printed beside FILE.csv, which is the record, each time the test ends or is broken off.
 
+    With --all the folder holds both for each device. A device that cannot be reached is told, and the next one is
+    tested; the same command comes back to it. At the end it is shown how far each device is; exit 4 unless all points
+    of all devices have passed or were passed over.
+
     At the end the lease of the device is tried, if its profile says one: its signs of life are stopped once, and it
     must trip within its time. One that was never tested counts as none: see 'cellctl io leases'.
     """
+    if every:
+        return _all(where, names, file, by)
+    meant = _meant(names, where)
+    check_cell_rests(where)
+    printed = file.suffix.lower() == ".pdf"
+    files = _Files(file.with_suffix(".csv") if printed else file, file if printed else None)
+    report, _ = _tested(meant, files, by)
+    return UNREACHABLE if _told_failed(report) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The record, and the print beside it, if there is to be one."""
+
+    record: Path
+    printed: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """What is to be tested: a device, its signals `wanted` (none: all that are open), whether its `lease` is named, and
+    the state folder that remembers that it was tried, if the device is in a cell."""
+
+    found: "Found"
+    wanted: Collection[str] = ()
+    lease: bool = False
+    state: Path | None = None
+
+
+def _tested(meant: _Meant, files: _Files, by: str) -> "tuple[Report, bool]":
+    """Test one device with a person: its report, and whether the person has ended that."""
     from cellctl.commission.print_out import write_pdf
     from cellctl.commission.report import Report, ReportError
 
-    found, wanted, lease = _meant(names, where)
-    check_cell_rests(where)
-    printed = file.suffix.lower() == ".pdf"
-    record = file.with_suffix(".csv") if printed else file
+    found = meant.found
 
     async def walk(visit: "Visit") -> None:
         report.identity = visit.identity
-        await _Walk(visit, found, wanted, report, by).run()
+        await _Walk(visit, found, meant.wanted, report, by).run()
 
+    enough = False
     try:
-        report = Report(record, found.hashes())
-        _check_same(report, found, record)
+        report = Report(files.record, found.hashes())
+        _check_same(report, found, files.record)
         try:
-            if wanted or not lease:
+            if meant.wanted or not meant.lease:
                 visited(found, walk)
-            if lease or not wanted:
-                _lease(found, where, report, by, again=lease)
+            if meant.lease or not meant.wanted:
+                _lease(meant, report, by)
         except (_Enough, KeyboardInterrupt) as ended:
-            say(f"Ended here. The same command goes on; {record} has what was done.")
+            say(f"Ended here. The same command goes on; {files.record} has what was done.")
+            enough = True
             if isinstance(ended, KeyboardInterrupt):
                 raise
         finally:
-            if printed and report.lines:
-                write_pdf(file, report, found)
-                say(f"{file} is printed from {record}.")
+            if files.printed is not None and report.lines:
+                write_pdf(files.printed, report, found)
+                say(f"{files.printed} is printed from {files.record}.")
     except ReportError as error:
         raise Failure(str(error)) from error
+    return report, enough
+
+
+def _told_failed(report: "Report") -> bool:
+    """Tell the points that failed; whether any did."""
     for line in report.failed:
         click.echo(visible(f"{line.device}.{line.point} ({line.kind}): {line.remark or 'failed'}"))
-    return UNREACHABLE if report.failed else 0
+    return bool(report.failed)
 
 
-def _meant(names: Sequence[str], where: Where) -> "tuple[Found, list[str], bool]":
+def _all(where: Where, names: Sequence[str], folder: Path, by: str) -> int:
+    """Test each device of the cell, and show how far each is."""
+    if names or where.profile:
+        raise click.UsageError("--all is each device of the cell: name none")
+    if folder.suffix.lower() in (".csv", ".pdf"):
+        raise click.UsageError(f"--all needs a folder for its reports, and {folder} is called as a file")
+    devices = list(model_of(where.cell).devices)
+    check_cell_rests(where)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"{folder} cannot be made: {error.strerror}.") from error
+    enough, rows = False, []
+    for device in devices:
+        found, _ = signals_of((device,), where)
+        files = _Files(folder / f"{device}.csv", folder / f"{device}.pdf")
+        trouble = ""
+        if not enough and _open_points(found, files.record):
+            say(f"{device}, {devices.index(device) + 1} of {len(devices)} devices:")
+            try:
+                _, enough = _tested(_Meant(found, state=state_of(where.cell)), files, by)
+            except Failure as failure:
+                if failure.code != UNREACHABLE:
+                    raise
+                trouble = str(failure)
+                say(trouble)
+        rows.append(_stand(found, files.record, trouble))
+    table(("device", "points", "passed", "failed", "skipped", "open", ""), rows)
+    return UNREACHABLE if any(row[3] or row[5] for row in rows) else 0
+
+
+def _points(found: "Found") -> list[Point]:
+    """All that is looked at or written to when the device is tested."""
+    points = [
+        Point(found.device.id, name, kind)
+        for name, signal in found.signals.items()
+        for kind, there in (("read", found.device.points[name].read is not None), ("write", signal.writable))
+        if there
+    ]
+    return points if found.lease is None else [*points, Point(found.device.id, "lease", "lease")]
+
+
+def _open_points(found: "Found", record: Path) -> list[Point]:
+    """Those that are still to be looked at."""
+    from cellctl.commission.report import Report, ReportError
+
+    if not record.exists():
+        return _points(found)
+    try:
+        report = Report(record, found.hashes())
+    except ReportError as error:
+        raise Failure(str(error)) from error
+    return [point for point in _points(found) if report.open(point)]
+
+
+def _stand(found: "Found", record: Path, trouble: str) -> tuple[str, int, int, int, int, int, str]:
+    """How far a device is: its points, how many of them have passed, have failed, were passed over by a person, are
+    open, and why nobody could look."""
+    from cellctl.commission.report import SKIPPED, Report
+
+    points = _points(found)
+    if not record.exists():
+        return found.device.id, len(points), 0, 0, 0, len(points), trouble
+    report = Report(record, found.hashes())
+    last = {Point(line.device, line.point, line.kind): line.result for line in report.lines}
+    failed = {Point(line.device, line.point, line.kind) for line in report.failed}
+    count = Counter(
+        "passed"
+        if not report.open(point)
+        else "failed"
+        if point in failed
+        else "skipped"
+        if last.get(point) == SKIPPED
+        else "open"
+        for point in points
+    )
+    counts = (count["passed"], count["failed"], count["skipped"], count["open"])
+    return found.device.id, len(points), *counts, trouble
+
+
+def _meant(names: Sequence[str], where: Where) -> _Meant:
     """The device, the signals that are named, and whether its lease is: DEVICE.lease, if that is no signal."""
     found, points = device_of(names, where)
+    state = None if where.profile else state_of(where.cell)
     lease = "lease" in points and "lease" not in found.signals
     if lease and found.lease is None:
         raise click.UsageError(f"the profile of {found.device.id} says no `lease`")
     if lease and points == ["lease"]:
-        return found, [], True
+        return _Meant(found, (), lease, state)
     found, wanted = signals_of([name for name in names if not (lease and name.endswith("lease"))], where)
-    return found, wanted, lease
+    return _Meant(found, wanted, lease, state)
 
 
-def _lease(found: "Found", where: Where, report: "Report", by: str, *, again: bool) -> None:
-    """Try the lease, if it is still to be tried, or shall be `again`."""
+def _lease(meant: _Meant, report: "Report", by: str) -> None:
+    """Try the lease, if it is named, or is still to be tried."""
     from cellctl.commission.lease import remember, standing
 
+    found = meant.found
     device = found.device.id
     if found.lease is None:
         say(f"{device}: {standing(found, Path()).text}.")
         return
     point = Point(device, "lease", "lease")
-    if not again and not report.open(point):
+    if not meant.lease and not report.open(point):
         return
     trial = try_lease(found)
     if trial is None:
@@ -118,8 +242,8 @@ def _lease(found: "Found", where: Where, report: "Report", by: str, *, again: bo
         return
     report.add(point, shown=trial.shown, result="fail" if trial.problem else "pass", remark="", by=by)
     say(f"{device}: {trial.shown}.")
-    if not where.profile:
-        remember(cell_state(where.cell), found, trial, by)
+    if meant.state is not None:
+        remember(meant.state, found, trial, by)
 
 
 def _check_same(report: "Report", found: "Found", record: Path) -> None:

@@ -247,6 +247,44 @@ def test_a_report_is_of_one_device(cell: Path, places: Mapping[str, str], tmp_pa
     assert [row[0] for row in rows(alone)] == ["ready"]
 
 
+def test_a_whole_cell_is_tested_device_after_device_and_goes_on(places: Mapping[str, str], tmp_path: Path) -> None:
+    for folder_of_it in ("profiles", "models"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(CELL / folder_of_it, tmp_path / "cell" / folder_of_it, ignore=ignored)
+    (tmp_path / "cell" / "cell.yaml").write_text(
+        "cellctl: 1\ncell: {id: c, name: Cell}\ndevices:\n"
+        '  away: {profile: eastron.sdm72, at: "modbus://127.0.0.1:1"}\n'
+        f'  laser: {{profile: lx2-laser, at: "{places["laser"]}"}}\n'
+        f'  meter: {{profile: eastron.sdm72, at: "{places["meter"]}"}}\n'
+    )
+    folder = tmp_path / "reports"
+    words = ("io", "test", "--all", "--cell", str(tmp_path / "cell"), "--report", str(folder), "--by", "Mari")
+
+    def stand(out: str) -> dict[str, list[str]]:
+        return {line.split()[0]: line.split()[1:6] for line in out.splitlines()[1:]}
+
+    first = run(*words, stdin="y\n\nn\nit is dark\nq\n")
+    assert first.code == UNREACHABLE, first.err
+    assert "cannot reach away" in first.err
+    assert "laser, 2 of 3 devices:" in first.err
+    assert stand(first.out) == {
+        "away": ["4", "0", "0", "0", "4"],
+        "laser": ["7", "1", "1", "1", "4"],
+        "meter": ["4", "0", "0", "0", "4"],
+    }
+    second = run(*words, stdin="\n" + "y\n" * 9)
+    assert second.code == UNREACHABLE, "one could not be reached"
+    assert stand(second.out)["laser"] == ["7", "6", "0", "1", "0"]
+    assert stand(second.out)["meter"] == ["4", "4", "0", "0", "0"]
+    third = run(*words, stdin="\n")
+    assert "meter, 3 of 3" not in third.err, "nothing of it is open"
+    assert {path.name for path in folder.iterdir()} >= {"laser.csv", "laser.pdf", "meter.csv", "meter.pdf"}
+    for more in (("laser",), ("--profile", LASER, "--at", places["laser"])):
+        assert run(*words, *more).code == USAGE
+    wrong = run("io", "test", "--all", "--cell", str(tmp_path / "cell"), "--report", "all.pdf")
+    assert (wrong.code, "needs a folder" in wrong.err) == (USAGE, True)
+
+
 def test_what_an_opc_ua_server_would_be_told_is_shown(tmp_path: Path) -> None:
     profile = tmp_path / "press.yaml"
     profile.write_text(
