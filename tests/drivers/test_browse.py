@@ -21,6 +21,7 @@ from .opcua_endless import Endless
 from .recording import until
 from .rigs import REGISTERS, URI, ModbusRtuRig, ModbusTcpRig, OpcUaServer
 from .servers import LineDevice, Pty, RtuDevice, TcpServer
+from .test_opcua_limits import reads_at_most
 
 # --- Modbus -----------------------------------------------------------------------------------------------------
 
@@ -266,20 +267,15 @@ async def test_a_server_that_only_refuses_more_nodes_at_once_is_asked_for_fewer(
     oven: str, monkeypatch: pytest.MonkeyPatch, *, most: int
 ) -> None:
     whole = await browsed(device_at(oven, {}))
-    browse, read = InternalSession.browse, InternalSession.read
+    browse = InternalSession.browse
 
     async def few_browsed(self: InternalSession, parameters: ua.BrowseParameters) -> Any:
         if len(parameters.NodesToBrowse) > most:
             raise ServiceError(ua.StatusCodes.BadTooManyOperations)
         return await browse(self, parameters)
 
-    async def few_read(self: InternalSession, parameters: ua.ReadParameters) -> Any:
-        if len(parameters.NodesToRead) > most:
-            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
-        return await read(self, parameters)
-
     monkeypatch.setattr(InternalSession, "browse", few_browsed)
-    monkeypatch.setattr(InternalSession, "read", few_read)
+    reads_at_most(most, monkeypatch)
     assert by_path(await browsed(device_at(oven, {}))) == by_path(whole)
 
 
