@@ -140,7 +140,7 @@ def test_the_tests_of_the_cell_of_the_tutorial_pass(press_cell: Path) -> None:
 
 @contextmanager
 def _running(cell: Path) -> Iterator[None]:
-    command = [*CELLCTL, "run", str(cell), "--sim", "all", "--http", "off"]
+    command = [*CELLCTL, "run", str(cell), "--sim", "all", "--speed", "4", "--http", "off"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
@@ -153,7 +153,7 @@ def _running(cell: Path) -> Iterator[None]:
 
 def _until(cell: Path, command: str, told: str) -> str:
     """What `command` prints as soon as it succeeds and tells what is waited for."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while True:
         arguments = [*CELLCTL, *command.split(), "--state", str(cell / ".cellctl")]
         done = subprocess.run(arguments, capture_output=True, text=True, check=False)

@@ -1,13 +1,9 @@
 """Each device is lost while parts are being made: what follows is right, and nothing is done twice."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
-
-from cellctl.core.messages import Operate
-from cellctl.core.packml import Command
 
 DEVICES = ("plc", "robot", "grip", "laser", "eol", "meter")
 
@@ -43,43 +39,33 @@ async def test_each_device_is_lost_and_comes_back(cell, clock, operator, world, 
 _ANEW = (("clear", "Stopped"), ("reset", "Idle"), ("start", "Execute"))
 
 
-async def test_a_shot_whose_answer_was_lost_is_not_fired_again(shop: Callable[..., Any]) -> None:
-    async with shop(speed=1) as cell:
-        await cell.change_over("module-8s")
-        await cell.produce("J1", "module-8s", 1)
-        await cell.until(lambda: any(part["phases"] == ["weld_busbars"] for part in cell.view["parts"]), 30)
-        for shots in (2, 5, 8, 11):
-            await _firing(cell, shots)
-            await cell.sim.stop_server("laser")  # the shot goes on, its answer does not come
-            await cell.until("Held")
-            await cell.sim.start_server("laser")
-            await cell.until(lambda: "unhold" in cell.view["commands"], 4)
-            await cell.do(Operate(Command.UNHOLD))
-        await cell.until("Completed", 60)
-        truth = cell.sim.truth()
-        assert truth["violations"] == []
-        (part,) = truth["parts"].values()
-        assert part["welds"] == list(range(1, 17))
-        assert _settled_later(cell), "no answer was lost"
-        recorded = [one["value"] for one in cell.noted("record") if one["name"] == "peak"]
-        assert recorded == part["peaks"]
+@pytest.mark.cell("battery-module", recipe="module-8s", state="Idle", wire=True)
+async def test_a_shot_whose_answer_was_lost_is_not_fired_again(cell, clock, operator, world, faults, journal):
+    """The shot goes on, its answer does not come."""
+    await cell.produce("module-8s", 1)
+    for shots in (2, 5, 8, 11):
+        await clock.until(lambda shots=shots: world.get("laser.firing") and world.get("laser.shots") >= shots)
+        gone = faults.unplug("laser")
+        await clock.until("Held", limit="10 s")
+        gone.end()
+        await clock.until(lambda: "unhold" in cell.view.commands, limit="10 s")
+        operator.press("unhold")
+    await clock.until("Completed", limit="60 s")
+    truth = world.truth()
+    assert truth["violations"] == []
+    (part,) = truth["parts"].values()
+    assert part["welds"] == list(range(1, 17))
+    assert _settled_later(journal.entries()), "no answer was lost"
+    recorded = [one["value"] for one in journal.noted("record") if one["name"] == "peak"]
+    assert recorded == part["peaks"]
 
 
-async def _firing(cell: Any, shots: int) -> None:
-    """Wait until the laser is firing, after so many shots."""
-    for _ in range(10_000):
-        if cell.sim.get("laser.firing") and cell.sim.get("laser.shots") >= shots:
-            return
-        await asyncio.sleep(0.002)
-    pytest.fail("the laser does not fire")
-
-
-def _settled_later(cell: Any) -> set[int]:
+def _settled_later(entries: Iterable[Any]) -> set[int]:
     """The tokens of shots that were fired before the laser was lost and known to be done only after that."""
     fired: set[int] = set()
     doubtful: set[int] = set()
     settled: set[int] = set()
-    for entry in cell.records.entries(limit=100_000):
+    for entry in entries:
         match entry.kind, entry.data:
             case "intent", {"command": "laser.fire", "token": token}:
                 fired.add(token)
