@@ -44,12 +44,12 @@ def _link(state: Path, device: str) -> str:
 
 def test_a_fault_by_the_command_line_ends_by_itself(at: tuple[Path, str]) -> None:
     state, url = at
-    told = cellctl(state, "fault", "unplug", "laser", "--for", "2 s")
+    told = cellctl(state, "fault", "unplug", "laser", "--for", "5 s")
+    assert _api(url, "GET")[1][0]["text"] == "unplug laser for 5 s"
     number = told.partition(":")[0]
-    assert told.strip() == f"{number}: unplug laser for 2 s"
-    wait(lambda: _link(state, "laser") != "connected")
+    assert told.strip() == f"{number}: unplug laser for 5 s"
     assert number in cellctl(state, "fault", "list")
-    assert _api(url, "GET")[1][0]["text"] == "unplug laser for 2 s"
+    wait(lambda: _link(state, "laser") != "connected")
     wait(lambda: _link(state, "laser") == "connected")
     assert cellctl(state, "fault", "list").strip() == "Nothing goes wrong on purpose."
 

@@ -38,6 +38,7 @@ TROUBLES = {
 KILLED_MIN = 113
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.cell("battery-module", seed=8)
 async def test_a_shift_with_all_its_troubles_loses_no_part(cell, clock, journal, world):
     attendant = Attendant(cell.bench, ORDERS, Random("shift"))
