@@ -26,6 +26,13 @@ BUILT_IN_FAULTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+#: Nobody knows whether a pulse was done.
+IN_DOUBT = "in_doubt"
+
+#: Recoveries that a policy may choose, so that nobody is asked.
+AUTOMATIC = frozenset({"retry", "skip", "scrap"})
+
+
 class PhaseFault(Exception):  # noqa: N818 - a fault in the sense of the field, not a programming error
     """An `await` of a phase could not be fulfilled. `kind` is one of `BUILT_IN_FAULTS`; may be caught by the phase."""
 
@@ -40,7 +47,8 @@ class PhaseDefinition:
     """An equipment phase: its code, the station it claims, the devices it uses there, its parameters and faults.
 
     `uses` None means all that the station uses. `faults` maps each declared trouble to the recoveries a person may
-    choose from. `always`: it runs for a scrapped part too (what takes a part out of the cell).
+    choose from. `always`: it runs for a scrapped part too (what takes a part out of the cell). `human_only`: the
+    kinds of faults about which only a person decides, whatever the policy of a step says.
     """
 
     name: str
@@ -51,6 +59,13 @@ class PhaseDefinition:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     always: bool = False
     text: str = ""
+    human_only: frozenset[str] = frozenset()
+
+    def automatic(self, kind: str) -> frozenset[str]:
+        """The recoveries from `kind` that a policy may choose: none if a person must, and no retry of a doubt."""
+        if kind in self.human_only:
+            return frozenset()
+        return frozenset({"scrap"}) if kind == IN_DOUBT else AUTOMATIC
 
     def knows(self, kind: str) -> bool:
         """Whether `kind` is a fault that the phase declares, or one that any phase may meet."""
@@ -87,6 +102,7 @@ def phase(
     uses: Iterable[str] | None = None,
     faults: Mapping[str, Iterable[str]] | None = None,
     always: bool = False,
+    human_only: Iterable[str] = (),
 ) -> Callable[[PhaseFunction], PhaseDefinition]:
     """Make an equipment phase of an ``async def f(c, ...)``. TypeError if it is not one, or a parameter has no type."""
 
@@ -102,6 +118,7 @@ def phase(
             parameters=_parameters(function),
             always=always,
             text=inspect.getdoc(function) or "",
+            human_only=frozenset(human_only),
         )
 
     return declare

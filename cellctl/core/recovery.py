@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cellctl.core.context import AskPerson, RaiseFault
-from cellctl.core.fault import Cause, Question, parse_policy
+from cellctl.core.fault import Cause, Policy, Question, parse_policy
 from cellctl.core.packml import Command
 from cellctl.core.part import Part
-from cellctl.core.phase import PhaseFault
+from cellctl.core.phase import AUTOMATIC, IN_DOUBT, PhaseDefinition, PhaseFault
 from cellctl.core.procedure import PhaseStep
 from cellctl.core.progress import place_of
 from cellctl.core.signal import Value
@@ -36,14 +36,14 @@ class Recovery:
             self._ask(part, path, question)
             return False
         place = definition.station or ""
-        question = Question(identity, "in_doubt", "", definition.recoveries("in_doubt"), part.serial, place)
+        question = Question(identity, IN_DOUBT, "", definition.recoveries(IN_DOUBT), part.serial, place)
         if isinstance(wish, RaiseFault):
             choices = definition.recoveries(wish.kind)
             question = replace(question, kind=wish.kind, choices=choices, data=wish.data)
         else:
             question = replace(question, seen=part.progress[path].pulses[wish.key].seen)
         kind = question.kind
-        policy = parse_policy(step.on_fault.get(kind, "ask"))
+        policy = _policy(step.on_fault.get(kind, "ask"), definition, kind)
         retries, place = part.progress[path].retries, place_of(wait.key)
         if isinstance(wish, RaiseFault) and retries[place] < policy.retries:
             self._choose(part, path, wait.key, "retry", retries[place] + 1)
@@ -59,7 +59,8 @@ class Recovery:
 
     def faulted(self, part: Part, path: str, step: PhaseStep, fault: PhaseFault) -> None:
         """A fault ended the phase: apply the step's policy. A phase that is not asked about is entered again."""
-        policy = parse_policy(step.on_fault.get(fault.kind, "hold"))
+        definition = self._site.equipment.phases[step.phase]
+        policy = _policy(step.on_fault.get(fault.kind, "hold"), definition, fault.kind)
         before = part.progress[path].retries[fault.kind]
         retry = before + 1 if before < policy.retries else 0
         about = {"part": part.serial, "step": path}
@@ -67,7 +68,6 @@ class Recovery:
         if retry:
             return
         identity = _id(part, path, "")
-        definition = self._site.equipment.phases[step.phase]
         match policy.then:
             case "ask":
                 choices = definition.recoveries(fault.kind)
@@ -118,6 +118,13 @@ class Recovery:
         command = DEMANDS.get(reaction, Command.HOLD)
         if self.demand is None or _SEVERITY.index(command) > _SEVERITY.index(self.demand[0]):
             self.demand = (command, Cause("fault", identity, text))
+
+
+def _policy(text: str, definition: PhaseDefinition, kind: str) -> Policy:
+    """The policy, without what only a person may choose: that is asked instead."""
+    policy, allowed = parse_policy(text), definition.automatic(kind)
+    then = "ask" if policy.then in AUTOMATIC - allowed else policy.then
+    return Policy(policy.retries if "retry" in allowed else 0, then)
 
 
 def ask(site: Site, part: Part, path: str, question: Question) -> None:

@@ -157,6 +157,8 @@ class SourceCheck:
             match keyword.arg, keyword.value:
                 case "uses", ast.Constant(value=str(device)) as value:
                     self._add(value, Wrong("E414", "'uses' is not a list of devices", f"write uses=({device!r},)"))
+                case "human_only", ast.Constant(value=str(kind)) as value:
+                    self._add(value, Wrong("E414", "'human_only' is not a list of faults", f"write ({kind!r},)"))
                 case "faults", ast.Dict(values=values):
                     for recoveries in values:
                         if isinstance(recoveries, ast.Constant):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cellctl.core.parameter import Parameter
-from cellctl.core.phase import PhaseDefinition
+from cellctl.core.phase import BUILT_IN_FAULTS, PhaseDefinition
 from cellctl.model.conditions import Known
 from cellctl.model.phase_file import PhaseFile
 from cellctl.model.phase_source import PhaseSource, SourceCheck, SourceFile
@@ -98,7 +98,7 @@ def _raised(error: BaseException) -> Wrong:
 
 def _check(definition: PhaseDefinition, source: PhaseSource, known: Known, report: Report) -> None:
     """What the decorator and the parameters say, against the cell."""
-    named = [definition.station or "", *(definition.uses or ()), *definition.faults]
+    named = [definition.station or "", *(definition.uses or ()), *definition.faults, *definition.human_only]
     if not all(isinstance(name, str) for name in named):
         report.add(source.place, Wrong("E414", "a name in @phase is not a text", "write names in quotes"))
         return
@@ -118,6 +118,11 @@ def _check(definition: PhaseDefinition, source: PhaseSource, known: Known, repor
             hint = f"add {device!r} to 'uses' of the station {station!r} in cell.yaml"
             wrong = Wrong("E409", f"the station {station!r} does not use {device!r}", hint)
             report.add(source.argument("uses"), wrong)
+    for kind in sorted(definition.human_only):
+        if not definition.knows(kind):
+            hint = did_you_mean(kind, [*definition.faults, *BUILT_IN_FAULTS])
+            wrong = Wrong("E416", f"the phase declares no fault {kind!r}", hint)
+            report.add(source.argument("human_only"), wrong)
     for parameter in definition.parameters.values():
         _check_parameter(parameter, source, report)
 

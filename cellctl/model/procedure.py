@@ -11,7 +11,7 @@ from typing import Any
 from cellctl.core.condition import Ref
 from cellctl.core.fault import REACTIONS, parse_policy
 from cellctl.core.parameter import Parameter
-from cellctl.core.phase import BUILT_IN_FAULTS, PhaseDefinition
+from cellctl.core.phase import AUTOMATIC, BUILT_IN_FAULTS, PhaseDefinition
 from cellctl.core.procedure import ForEach, Parallel, PhaseStep, Sequence, Step, With
 from cellctl.core.signal import Value
 from cellctl.model.phases import Phases
@@ -27,8 +27,6 @@ _GROUPS: Mapping[str, frozenset[str]] = {
     "for_each": frozenset({"for_each", "do", "id", "when"}),
 }
 _OF_PHASE = ("id", "when", "on_fault")
-#: Recoveries that a phase must offer before a recipe can name them.
-_OFFERED = ("retry", "skip", "scrap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +284,10 @@ def _policy_problems(text: str, kind: str, phase: PhaseDefinition) -> Iterator[W
         yield Wrong("E515", f"{policy.then!r} is not a reaction", did_you_mean(policy.then, REACTIONS))
         return
     named = {policy.then, "retry"} if policy.retries else {policy.then}
-    for word in sorted(named & set(_OFFERED)):
-        if kind in phase.faults and word not in recoveries:
+    for word in sorted(named & AUTOMATIC):
+        if word not in phase.automatic(kind):
+            hint = "a person decides about it: write ask, hold, stop or abort"
+            yield Wrong("E524", f"{word!r} of {kind!r} cannot be left to the phase {phase.name!r}", hint)
+        elif kind in phase.faults and word not in recoveries:
             hint = f"it offers {', '.join(recoveries)}; add {word!r} in the phase, or choose another"
             yield Wrong("E516", f"the phase {phase.name!r} offers no {word!r} for {kind!r}", hint)

@@ -128,6 +128,13 @@ RECIPE: dict[str, tuple[str, str, str, str]] = {
         "weld_power: {value: 1450 W, to: meter.power_kw}",
         "weld_power: 1450 W\nmeter_power: {value: 1.45 kW, to: meter.power_kw}",
     ),
+    "E524": (
+        "a decision that belongs to a person",
+        "The phase says that only a person decides about this fault (human_only), or nobody knows whether a pulse was\n"
+        "done (in_doubt): neither is retried without a person. For a doubt the recipe may say scrap, no more.",
+        "on_fault: {in_doubt: retry 1 then ask}",
+        "on_fault: {in_doubt: ask}",
+    ),
     "W521": (
         "a parameter that nobody uses",
         "No step, 'when' or 'to' takes this parameter. In a recipe that extends another it is often misspelt.",
