@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import Request as HttpRequest
@@ -22,20 +22,9 @@ from urllib.request import urlopen
 
 import click
 
+from cellctl.cli.routes import route
 from cellctl.cli.terminal import FAILED, REFUSED, UNREACHABLE, Failure
-from cellctl.core.messages import (
-    Action,
-    AddJob,
-    CancelChangeover,
-    CancelJob,
-    ConfirmStep,
-    Operate,
-    Receipt,
-    Recover,
-    Request,
-    SetMode,
-    StartChangeover,
-)
+from cellctl.core.messages import Action, Receipt, Request
 from cellctl.core.wire import WireError, decode_answer, decode_line, decode_sample, encode_line, encode_request
 from cellctl.faults import Fault
 from cellctl.faults.door import FAULTS_SOCKET
@@ -255,7 +244,7 @@ class Remote:
 
     def submit(self, action: Action) -> str:
         """See `Reach`."""
-        method, path, body = _route(action)
+        method, path, body = route(action)
         return str(self._talk(method, path, {**body, "id": secrets.token_hex(8)} if method == "POST" else None)["text"])
 
     def begin_fault(self, fault: Fault) -> int:
@@ -340,29 +329,6 @@ def _told(error: HTTPError, *, asked: bool) -> Failure:
     if asked and error.code in (404, 409, 422):
         return refused(reason, possible)
     return Failure(reason, UNREACHABLE if error.code in (502, 503, 504) else FAILED)
-
-
-def _route(action: Action) -> tuple[str, str, dict[str, Any]]:
-    """Where the API takes an action: method, path, body."""
-    match action:
-        case Operate(command):
-            return "POST", "commands", {"command": command.name.lower()}
-        case SetMode(mode):
-            return "POST", "mode", {"mode": mode.name.lower()}
-        case AddJob(job, recipe, quantity, parts):
-            return "POST", "jobs", {"job": job, "recipe": recipe, "quantity": quantity, "parts": [*map(dict, parts)]}
-        case CancelJob(job):
-            return "DELETE", f"jobs/{quote(job, safe='')}", {}
-        case StartChangeover(recipe):
-            return "POST", "changeover", {"recipe": recipe}
-        case ConfirmStep(index, evidence):
-            return "POST", "changeover/confirm", {"index": index, "evidence": evidence}
-        case CancelChangeover():
-            return "DELETE", "changeover", {}
-        case Recover(question, choice):
-            return "POST", "recover", {"question": question, "choice": choice}
-        case _:
-            assert_never(action)
 
 
 def _user() -> str:

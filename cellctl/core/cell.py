@@ -15,6 +15,7 @@ from cellctl.core.interlock import PRODUCING, Interlocks
 from cellctl.core.memory import Memory, Walk
 from cellctl.core.memory_plain import plain
 from cellctl.core.messages import (
+    Acknowledge,
     AddJob,
     Alive,
     CancelChangeover,
@@ -32,8 +33,11 @@ from cellctl.core.messages import (
     Request,
     Samples,
     SetMode,
+    Shelve,
     StartChangeover,
     Tick,
+    Trouble,
+    Unshelve,
 )
 from cellctl.core.operation import Operation
 from cellctl.core.outbox import SNAPSHOT, Outbox
@@ -82,7 +86,7 @@ class Cell:
         self.links: dict[str, LinkChanged] = {}
         self.site = site
         self.interlocks = Interlocks(self.image, equipment.interlocks)
-        self.alarms = Alarms(self.image, equipment.alarms)
+        self.alarms = Alarms(site)
         self._swept_ns = 0
         self._know_devices()
         self._awaited: set[str] | None = None
@@ -92,7 +96,7 @@ class Cell:
         """Take over the signals, interlocks, alarms and devices of an equipment that is another one than before."""
         self.image.declare(self.equipment.signals.values())
         self.interlocks = Interlocks(self.image, self.equipment.interlocks, self.interlocks)
-        self.alarms = Alarms(self.image, self.equipment.alarms, self.alarms)
+        self.alarms.refit()
         self._know_devices()
 
     def _know_devices(self) -> None:
@@ -118,6 +122,7 @@ class Cell:
             if not (self._react() or self.operation.work()):
                 break
         self.safe_side.work(self.links)
+        self.alarms.work(self.links, self.needed, going=self.state is S.EXECUTE)
         self._change_over()
         if self.outbox.noted >= SNAPSHOT_EVERY:
             self.outbox.note(SNAPSHOT, memory=plain(self.memory))
@@ -189,6 +194,8 @@ class Cell:
                 self._link(happened)
             case Request():
                 self.outbox.reply(self._answer_once(happened))
+            case Trouble():
+                self.alarms.trouble(happened)
             case Tick():
                 pass
             case _:
@@ -204,6 +211,7 @@ class Cell:
             return
         before, self.links[link.device] = self.links[link.device], link
         self.missing = self._missing()
+        self.alarms.link(link, needed=link.device in self.needed)
         if link.state is LinkState.CONNECTED:
             self.safe_side.connected(link.device)
         if link.state is not before.state:
@@ -234,8 +242,7 @@ class Cell:
         now = self.outbox.now
         for name, fulfilled in self.interlocks.refresh(self._changed, now):
             self.outbox.note("interlock", interlock=name, fulfilled=fulfilled)
-        for name, raised in self.alarms.refresh(self._changed, now):
-            self.outbox.note("alarm", alarm=name, raised=raised)
+        self.alarms.refresh(self._changed, now)
         self._changed.clear()
 
     def _react(self) -> bool:
@@ -310,6 +317,8 @@ class Cell:
                 return None
             case Recover(question, choice):
                 return self.production.recover(question, choice, request.by or request.via)
+            case Acknowledge() | Shelve() | Unshelve():
+                return self.alarms.perform(request.action, request.by or request.via)
             case _:
                 assert_never(request.action)
 

@@ -61,7 +61,9 @@ class Interlock:
 
 @dataclass(frozen=True, slots=True)
 class AlarmSpec:
-    """Something that needs a person: when, how urgent, and what to do."""
+    """Something that needs a person: when, how urgent, and what to do. Nobody is told of it while `suppress` is known
+    to be true. `words`: language -> what happened and what to do, if the files have several.
+    """
 
     id: str
     when: Condition
@@ -69,6 +71,8 @@ class AlarmSpec:
     text: str
     do: str
     shelve_ns: int = 0
+    suppress: Condition | None = None
+    words: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from cellctl.core.alarm_book import OF_ALARMS, AlarmBook
 from cellctl.core.equipment import Equipment
 from cellctl.core.fault import Question
 from cellctl.core.job import JOB_IDS_KEPT, Job
@@ -61,6 +62,7 @@ class Memory:
         self.reject = 0
         self.ended_jobs = 0  # since the last Start
         self.answers: OrderedDict[str, Receipt | Refused] = OrderedDict()
+        self.alarms = AlarmBook()
 
     def apply(self, kind: str, data: Data, time_ns: int) -> None:
         """Take an entry of the journal. KeyError, TypeError or ValueError if it is not of this form."""
@@ -68,6 +70,8 @@ class Memory:
             fold(self, data, time_ns)
         elif kind in OF_A_STEP:
             self._note(kind, data)
+        elif kind in OF_ALARMS:
+            self.alarms.apply(kind, data, time_ns)
 
     @property
     def job(self) -> Job | None:

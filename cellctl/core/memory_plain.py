@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from cellctl.core.alarm_book import AlarmBook
 from cellctl.core.equipment import Equipment
 from cellctl.core.fault import Question
 from cellctl.core.job import Job
@@ -35,6 +36,7 @@ def plain(memory: Memory) -> dict[str, Any]:
         "walk": memory.walk and asdict(memory.walk),
         "approval": memory.approval and asdict(memory.approval),
         "answers": [_answer(answer) for answer in memory.answers.values()],
+        "alarms": memory.alarms.plain(),
         **{name: getattr(memory, name) for name in _VALUES},
     }
 
@@ -53,6 +55,8 @@ def remembered(data: Mapping[str, Any], equipment: Equipment) -> Memory:
         memory.walk = None if data["walk"] is None else Walk(**data["walk"])
         memory.approval = None if data["approval"] is None else _question_of(data["approval"])
         memory.answers = OrderedDict((answer["id"], _answer_of(answer)) for answer in data["answers"])
+        if "alarms" in data:
+            memory.alarms = AlarmBook.of(data["alarms"])
         for name in _VALUES:
             setattr(memory, name, data[name])
     except (KeyError, TypeError) as error:

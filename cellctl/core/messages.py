@@ -74,6 +74,15 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """The runtime tells of a trouble of its own: that it is there, or over. `id` is a name in `core.trouble`."""
+
+    id: str
+    active: bool
+    data: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Nothing but the passing of time."""
 
@@ -140,7 +149,31 @@ class Recover:
     choice: str
 
 
-Action = Operate | SetMode | AddJob | CancelJob | StartChangeover | ConfirmStep | CancelChangeover | Recover
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """A person has seen these alarms."""
+
+    alarms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shelve:
+    """A person does not want to be disturbed by an alarm for some time, and says why."""
+
+    alarm: str
+    for_ns: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unshelve:
+    """A shelved alarm is to be shown again."""
+
+    alarm: str
+
+
+OfAlarms = Acknowledge | Shelve | Unshelve
+Action = Operate | SetMode | AddJob | CancelJob | StartChangeover | ConfirmStep | CancelChangeover | Recover | OfAlarms
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +186,7 @@ class Request:
     via: str = ""
 
 
-Input = Samples | Alive | LinkChanged | Done | Request | Tick
+Input = Samples | Alive | LinkChanged | Done | Request | Trouble | Tick
 
 
 # --- what to do ---------------------------------------------------------------------------------------------

@@ -162,6 +162,8 @@ class View:
     stations: tuple[StationView, ...]
     devices: tuple[DeviceView, ...]
     alarms: tuple[Alarm, ...]
+    hidden_alarms: tuple[Alarm, ...]  # shelved or suppressed
+    flood: bool  # more alarms than a person can follow
     questions: tuple[QuestionView, ...]
     changeover: ChangeoverView | None
 
@@ -210,7 +212,9 @@ def view_of(cell: Cell) -> View:
             )
             for link in cell.links.values()
         ),
-        alarms=tuple(cell.alarms.in_order()),
+        alarms=tuple(cell.alarms.shown),
+        hidden_alarms=tuple(cell.alarms.hidden),
+        flood=memory.alarms.flood,
         questions=tuple(_question(one, cell.image) for one in memory.questions),
         changeover=None if cell.changeover is None else _changeover(cell.changeover, memory.articles),
     )

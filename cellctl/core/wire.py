@@ -17,6 +17,7 @@ from typing import Any
 
 from cellctl.core.messages import (
     JSON,
+    Acknowledge,
     Action,
     AddJob,
     CancelChangeover,
@@ -28,7 +29,9 @@ from cellctl.core.messages import (
     Refused,
     Request,
     SetMode,
+    Shelve,
     StartChangeover,
+    Unshelve,
 )
 from cellctl.core.packml import Command, Mode
 from cellctl.core.signal import Quality, Sample, Value
@@ -48,6 +51,9 @@ ACTIONS: Mapping[str, type[Action]] = {
     "confirm_step": ConfirmStep,
     "cancel_changeover": CancelChangeover,
     "recover": Recover,
+    "acknowledge": Acknowledge,
+    "shelve": Shelve,
+    "unshelve": Unshelve,
 }
 
 _QUALITIES = frozenset(int(quality) for quality in Quality)
@@ -170,7 +176,7 @@ def _encode_field(value: Any) -> JSON:
     if isinstance(value, IntEnum):
         return value.name.lower()
     if isinstance(value, tuple):
-        return [dict(part) for part in value]
+        return [one if isinstance(one, str) else dict(one) for one in value]
     plain: JSON = value
     return plain
 
@@ -243,13 +249,21 @@ def _parts(value: object, name: str) -> tuple[Mapping[str, Value], ...]:
     return parts
 
 
+def _texts(value: object, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise WireError(f"{name!r} must be a list of texts")
+    return tuple(_text(one, name) for one in value)
+
+
 _FIELDS: Mapping[str, Callable[[object, str], Any]] = {
     "command": _member(Command),
     "mode": _member(Mode),
     "quantity": _count,
     "index": _count,
     "parts": _parts,
-    **dict.fromkeys(("job", "recipe", "evidence", "question", "choice"), _text),
+    "alarms": _texts,
+    "for_ns": _count,
+    **dict.fromkeys(("job", "recipe", "evidence", "question", "choice", "alarm", "reason"), _text),
 }
 
 

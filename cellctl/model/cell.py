@@ -121,8 +121,12 @@ class _Assembly:
         for name, row in self._file.alarms.items():
             self._keep("alarm", name, text=row.text, do=row.do)
             when = self._condition(row.when, "alarms", name, "when")
+            suppress = None if row.suppress is None else self._condition(row.suppress, "alarms", name, "suppress")
+            text, do = plain(row.text), plain(row.do)
+            languages = sorted({*row.text, *row.do} - {""})
+            words = {each: (row.text.get(each, text), row.do.get(each, do)) for each in languages}
             if when is not None:
-                found.append(AlarmSpec(name, when, row.priority, plain(row.text), plain(row.do), row.shelve))
+                found.append(AlarmSpec(name, when, row.priority, text, do, row.shelve, suppress, words))
         return tuple(found)
 
     def _states(self, phases: Phases) -> dict[State, tuple[str, ...]]:

@@ -114,6 +114,7 @@ class AlarmRow(Shape):
     text: Words
     do: Words
     shelve: Duration = 0
+    suppress: str | None = None
 
 
 class ModeRow(Shape):

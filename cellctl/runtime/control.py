@@ -29,8 +29,11 @@ from cellctl.core.messages import (
     Refused,
     Request,
     Samples,
+    Trouble,
 )
 from cellctl.core.packml import COMMANDS, Command, State
+from cellctl.core.signal import Value
+from cellctl.core.trouble import CLOCK_SET, RESTART
 from cellctl.core.view import view_of
 from cellctl.driver import Device, DriverFactory
 from cellctl.model.drivers import driver_for
@@ -239,6 +242,10 @@ class Control:
         """The answer of the cell to a request from within this process."""
         return await self._server.ask(request)
 
+    def tell(self, trouble: str, *, active: bool, **data: Value) -> None:
+        """Have a trouble of the controller, one of `core.trouble`, told as an alarm; or tell that it is over."""
+        self._inbox.put(Trouble(trouble, active, data))
+
     async def run(self, beside: Sequence[Beside], ready: Callable[[], None]) -> None:
         """Until `stop`, or until the cell or its journal fails: then what failed is raised. `beside` is ended first."""
         asyncio.get_running_loop().set_exception_handler(self._unexpected)
@@ -250,6 +257,8 @@ class Control:
         try:
             async with asyncio.TaskGroup() as group:
                 self._turns.start()
+                if not self._begin.clean:
+                    self._tell_once(RESTART)
                 looking = group.create_task(self._look(), name="look")
                 self._outside += [group.create_task(one.run(), name="device") for one in self._supervisors.values()]
                 self._outside += [group.create_task(one(), name=name) for name, one in beside]
@@ -351,6 +360,12 @@ class Control:
             if step_ns := self._clock.step_ns():
                 self._log.warning("the clock of the computer was set", step_s=step_ns / 1e9)
                 self._write(Entry(CLOCK, {"step_ns": step_ns}))
+                self._tell_once(CLOCK_SET, step_s=step_ns / 1e9)
+
+    def _tell_once(self, trouble: str, **data: Value) -> None:
+        """Tell of what happened in a moment: it stays until a person has seen it."""
+        self.tell(trouble, active=True, **data)
+        self.tell(trouble, active=False)
 
     def _ask_once(self, command: Command, reason: str) -> None:
         """Fire `command` if it is legal; once until the journal is well again."""

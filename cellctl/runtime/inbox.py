@@ -8,7 +8,7 @@ requests, answers and link changes all stay: their number is bounded where they 
 from collections.abc import Callable, Iterable, Mapping
 from typing import assert_never
 
-from cellctl.core.messages import Alive, Done, Input, LinkChanged, Request, Samples, Tick
+from cellctl.core.messages import Alive, Done, Input, LinkChanged, Request, Samples, Tick, Trouble
 from cellctl.core.signal import Sample, Signal, Value
 
 #: Samples that may wait before they are thinned out: 100 ms of 100,000 changes a second.
@@ -49,7 +49,7 @@ class Inbox:
             case LinkChanged(device):
                 self._alive = {of: one for of, one in self._alive.items() if one.device != device}
                 self._items.append(item)
-            case Done() | Request() | Tick():
+            case Done() | Request() | Trouble() | Tick():
                 self._items.append(item)
             case _:
                 assert_never(item)

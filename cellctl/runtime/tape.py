@@ -26,6 +26,7 @@ from cellctl.core.messages import (
     Request,
     Samples,
     Tick,
+    Trouble,
     Write,
 )
 from cellctl.core.signal import Quality, Sample, Value
@@ -79,6 +80,8 @@ def _plain_input(happened: Input) -> list[Any]:
             return ["done", id, outcome.value, dict(result), reason]
         case Request():
             return ["request", encode_request(happened)]
+        case Trouble(id=name, active=active, data=told):
+            return ["trouble", name, active, dict(told)]
         case Tick():
             return ["tick"]
         case _:
@@ -97,6 +100,8 @@ def _input(data: Any) -> Input:
             return Done(id, Outcome(outcome), result, reason)
         case ["request", request]:
             return decode_request(request)
+        case ["trouble", str(name), bool(active), dict(told)]:
+            return Trouble(name, active, told)
         case ["tick"]:
             return Tick()
         case _:

@@ -10,6 +10,7 @@ from typing import Any
 
 from cellctl.core.messages import CommandClass, Order, Write
 from cellctl.core.signal import Value
+from cellctl.core.trouble import is_trouble
 from cellctl.gateway.parts import Parts
 from cellctl.testing.bench import Bench
 from cellctl.testing.clock import Duration, seconds
@@ -54,11 +55,18 @@ class Assertions:
         ]
         assert not sent, f"sent nevertheless: {', '.join(sent[:10])}"
 
-    def assert_alarm(self, alarm: str) -> None:
-        """The alarm is active."""
-        active = self._bench.control.cell.alarms.active
-        known("alarm", alarm, [spec.id for spec in self._bench.setup.model.equipment.alarms])
-        assert alarm in active, f"the alarm {alarm} is not active; active are: {', '.join(active) or 'none'}"
+    def assert_alarm(self, alarm: str, *, state: str | None = None) -> None:
+        """The alarm is active; or it stands as `state` says: unacknowledged, acknowledged, returned, shelved, ..."""
+        alarms = self._bench.control.cell.alarms
+        if not is_trouble(alarm):
+            known("alarm", alarm, [spec.id for spec in self._bench.setup.model.equipment.alarms])
+        if state is None:
+            active = alarms.active
+            assert alarm in active, f"the alarm {alarm} is not active; active are: {', '.join(active) or 'none'}"
+        else:
+            states = {one.id: one.state for one in (*alarms.shown, *alarms.hidden)}
+            found = states.get(alarm, "normal")
+            assert found == state, f"the alarm {alarm} is {found}, not {state}"
 
     def assert_no_alarm(self) -> None:
         """No alarm is active."""

@@ -10,9 +10,20 @@ from functools import partial
 from typing import Any
 
 from cellctl.core.changeover import Changeover
-from cellctl.core.messages import Action, CancelChangeover, ConfirmStep, Operate, Receipt, Recover, Refused
+from cellctl.core.messages import (
+    Acknowledge,
+    Action,
+    CancelChangeover,
+    ConfirmStep,
+    Operate,
+    Receipt,
+    Recover,
+    Refused,
+    Shelve,
+)
 from cellctl.core.recipe import Prepare
 from cellctl.testing.bench import Bench, NotAccepted
+from cellctl.testing.clock import Duration, seconds
 from cellctl.testing.names import command_of, known, mode_of
 
 #: A test that fails shows its own line, not those in here.
@@ -86,6 +97,16 @@ class Operator:
         wanted = next(iter(questions)) if question is None else known("open question", question, questions)
         known("choice", choice, questions[wanted].choices)
         return self._act(Recover(wanted, choice), f"the operator's answer {choice!r}")
+
+    def acknowledge(self, *alarms: str) -> Answer:
+        """Acknowledge these alarms; all that are shown if none is named."""
+        named = alarms or tuple(alarm.id for alarm in self._bench.control.cell.alarms.shown)
+        return self._act(Acknowledge(named), f"the operator's acknowledgement of {', '.join(named) or 'nothing'}")
+
+    def shelve(self, alarm: str, for_: Duration, reason: str = "a test") -> Answer:
+        """Shelve an alarm for some time."""
+        asked = Shelve(alarm, round(seconds(for_) * 1e9), reason)
+        return self._act(asked, f"the operator's shelving of {alarm}")
 
     def badge(self, name: str) -> None:
         """Somebody else comes to the panel: `name` stands in the journal from now on."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from cellctl.core.messages import (
+    Acknowledge,
     Action,
     AddJob,
     CancelChangeover,
@@ -17,7 +18,9 @@ from cellctl.core.messages import (
     Refused,
     Request,
     SetMode,
+    Shelve,
     StartChangeover,
+    Unshelve,
 )
 from cellctl.core.packml import Command, Mode
 from cellctl.core.signal import Quality, Sample
@@ -45,6 +48,9 @@ EVERY_ACTION: list[Action] = [
     ConfirmStep(3, "F-12S"),
     CancelChangeover(),
     Recover("q7", "retry"),
+    Acknowledge(("hot", "link.laser")),
+    Shelve("hot", 60_000_000_000, "the part is ordered"),
+    Unshelve("hot"),
 ]
 
 
@@ -110,6 +116,9 @@ def job(**changes: Any) -> dict[str, Any]:
         (job(quantity=True), "'quantity' must be a whole number"),
         (job(quantity=-1), "not negative"),
         (job(parts={}), "must be a list"),
+        (request(action={"acknowledge": {"alarms": "hot"}}), "'alarms' must be a list of texts"),
+        (request(action={"acknowledge": {"alarms": [7]}}), "'alarms' must be text"),
+        (request(action={"shelve": {"alarm": "hot", "for_ns": -1, "reason": "x"}}), "not negative"),
         (job(parts=[1]), "a part must be an object"),
         (job(parts=[{"a": []}]), "the part's value 'a'"),
     ],

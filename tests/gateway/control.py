@@ -76,6 +76,8 @@ def producing(**changes: object) -> View:
         ),
         "devices": tuple(DeviceView(name, "connected", "", f"{name} 1.0", name != "meter", True) for name in DEVICES),
         "alarms": (),
+        "hidden_alarms": (),
+        "flood": False,
         "questions": (),
         "changeover": None,
     }

@@ -58,7 +58,10 @@ def test_load_gives_what_the_core_and_the_drivers_need():
     assert set(equipment.recipes) == {"module-12s", "module-8s"}
     assert equipment.stations["weld"].uses == {"robot", "grip", "plc", "laser"}
     assert [interlock.reaction for interlock in equipment.interlocks] == ["abort", "hold", "suspend"]
-    assert equipment.alarms[0].shelve_ns == 7_200_000_000_000
+    dirty = equipment.alarms[0]
+    assert (dirty.shelve_ns, dirty.suppress) == (7_200_000_000_000, None)
+    assert dirty.words["cy"][0] == "Mae ffenestr y laser yn fudr"
+    assert dirty.words["en"] == (dirty.text, dirty.do)
     assert model.texts["interlock.guard.do"]["cy"].startswith("Caewch")
     assert model.texts["recipe.module-12s.weld_power.label"] == {"en": "Weld power", "cy": "Pŵer weldio"}
     assert model.texts["recipe.module-12s.changeover.2.text"]["en"] == "Fit clamp plate F-12S."
@@ -266,3 +269,11 @@ def test_every_bundled_profile_says_how_its_device_is_known():
     profiles = Profiles(Path("nowhere"), report)
     assert all(profiles.get(name) for name in bundled())
     assert report.problems == ()
+
+
+def test_an_alarm_may_be_suppressed_by_a_condition_which_is_checked(cell: Path):
+    said = "    priority: medium\n"
+    edit(cell / "cell.yaml", said, f"{said}    suppress: not plc.magazine_ready\n")
+    assert str(load(cell).equipment.alarms[0].suppress) != "None"
+    edit(cell / "cell.yaml", "suppress: not plc.magazine_ready", "suppress: not plc.magasine_ready")
+    assert codes(cell) == ["E141"]

@@ -22,9 +22,11 @@ from cellctl.core.messages import (
     Request,
     Samples,
     Tick,
+    Trouble,
 )
 from cellctl.core.packml import Command, State
 from cellctl.core.signal import Sample
+from cellctl.core.trouble import CLOCK_SET
 from cellctl.records import Records
 from cellctl.runtime import control as control_module
 from cellctl.runtime import journal as journal_module
@@ -277,6 +279,10 @@ async def test_a_stepped_clock_is_written_down_and_not_followed(start: Start, mo
         assert 0 < clock.now() - before < 1_000_000_000
         await asyncio.sleep(0.05)
         assert len(Records(running.folder).latest(kind="clock")) == 1
+        await until(lambda: len(running.cell.seen(Trouble)) == 2)
+        raised, over = running.cell.seen(Trouble)
+        assert (raised.id, raised.active, over.id, over.active) == (CLOCK_SET, True, CLOCK_SET, False)
+        assert raised.data == {"step_s": step_ns / 1e9}
 
 
 async def test_a_signal_ends_the_run_and_nothing_is_left(tmp_path: Path, log: Logs, start: Start) -> None:

@@ -16,6 +16,7 @@ from cellctl.core.cell import Cell
 from cellctl.core.equipment import Equipment
 from cellctl.core.memory import Memory
 from cellctl.core.messages import (
+    Acknowledge,
     AddJob,
     Alive,
     Call,
@@ -34,7 +35,9 @@ from cellctl.core.messages import (
     Reply,
     Request,
     Samples,
+    Shelve,
     Tick,
+    Trouble,
     Write,
 )
 from cellctl.core.packml import Command, State
@@ -63,6 +66,8 @@ _actions = st.one_of(
     st.builds(Operate, st.sampled_from(Command)),
     st.builds(AddJob, _words, _words, st.integers(0, 9)),
     st.builds(Recover, _words, _words),
+    st.builds(Acknowledge, st.lists(_words, max_size=3).map(tuple)),
+    st.builds(Shelve, _words, st.integers(0, 9), _words),
 )
 _inputs = st.one_of(
     st.builds(Samples, st.lists(_samples, max_size=3).map(tuple)),
@@ -70,6 +75,7 @@ _inputs = st.one_of(
     st.builds(LinkChanged, _texts, st.sampled_from(LinkState), _texts, _texts),
     st.builds(Done, _times, st.sampled_from(Outcome), _results, _texts),
     st.builds(Request, _words, _actions, _words, _words),
+    st.builds(Trouble, _words, st.booleans(), _results),
     st.builds(Tick),
 )
 _effects = st.one_of(

@@ -205,7 +205,7 @@ async def test_a_killed_control_holds_no_file(cell, clock):
 
 
 @pytest.mark.cell("battery-module", recipe="module-8s", state="Idle")
-async def test_a_killed_control_leaves_what_was_on_disk_and_comes_up_aborted(cell, clock, world, journal):
+async def test_a_killed_control_leaves_what_was_on_disk_and_comes_up_aborted(cell, clock, world, journal, operator):
     await cell.produce("module-8s", 1)
     await clock.until(lambda: world.get("laser.shots") >= 3)
     cell.bench.disk.kill_at = cell.bench.control.journal.sequence + 3
@@ -221,6 +221,11 @@ async def test_a_killed_control_leaves_what_was_on_disk_and_comes_up_aborted(cel
     assert cell.bench.records.verify().broken_at is None
     assert journal.noted("start")[-1] == {"clean": False, "format": FORMAT, "state": "Aborted"}
     assert journal.entries()[last].kind == "start", "nothing was lost, and nothing was written by the dead"
+    cell.assert_alarm("system.restart", state="returned")
+    with pytest.raises(AssertionError, match=r"the alarm system\.restart is returned, not acknowledged"):
+        cell.assert_alarm("system.restart", state="acknowledged")
+    await operator.acknowledge("system.restart")
+    cell.assert_alarm("system.restart", state="normal")
 
 
 def test_a_cell_with_wrong_files_is_told_as_check_tells_it(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ class Replay:
     def _own_turns(self, until_ns: int) -> list[Effect]:
         """The turns that this cell wants before the next recorded one."""
         cell, effects = self._done.cell, list[Effect]()
-        for _ in range(OWN_TURNS_MAX):
+        for _ in range(OWN_TURNS_MAX if cell.outbox.now else 0):  # none before its first
             if (wake_ns := cell.wake_at) >= until_ns:
                 break
             now = max(wake_ns, cell.outbox.now)
