@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from cellctl.core.alarm_book import FLOOD_ABOVE, FLOOD_BELOW, FLOOD_NS, INFO, PRIORITIES, AlarmBook, Standing
 from cellctl.core.equipment import AlarmSpec
+from cellctl.core.fault import Cause
 from cellctl.core.messages import Acknowledge, LinkChanged, LinkState, Shelve, Trouble, Unshelve
 from cellctl.core.signal import Value
 from cellctl.core.site import Site
@@ -96,6 +97,13 @@ class Alarms:
     def hidden(self) -> list[Alarm]:
         """Those that are shelved or suppressed."""
         return self._sorted(hidden=True)
+
+    @property
+    def demands(self) -> Iterator[tuple[str, Cause]]:
+        """What the troubles of the controller make the cell do while they last: the reaction, and the cause."""
+        for name, one in self._book.standing.items():
+            if one.active and is_trouble(name) and (reaction := trouble_spec(name).reaction):
+                yield reaction, Cause("trouble", name, *trouble_words(name, one.data)["en"])
 
     @property
     def wake_at(self) -> int | None:

@@ -63,6 +63,8 @@ _CHANGEOVER_IN = frozenset({S.STOPPED, S.IDLE, S.COMPLETED})
 _WAY_BACK = frozenset({S.STOPPING, S.ABORTING, S.ABORTED, S.CLEARING})
 #: Commands that need every device that the stations use.
 _NEED_DEVICES = frozenset({Command.RESET, Command.START, Command.UNHOLD})
+#: Commands that a cell does not take while its controller is in trouble.
+_GO_ON = _NEED_DEVICES | {Command.CLEAR, Command.UNSUSPEND}
 
 
 class _Timed(Protocol):
@@ -250,6 +252,11 @@ class Cell:
         if reaction := self.interlocks.reaction(self.state):
             command, interlock = reaction
             return self.operation.force(command, self.interlocks.cause(interlock, self.outbox.now))
+        for demanded, cause in self.alarms.demands:
+            if demanded == "abort" and not self.operation.packml.refusal(Command.ABORT):
+                return self.operation.force(Command.ABORT, cause)
+            if self.state in PRODUCING:
+                return self.operation.force(Command.HOLD, cause)
         if self.missing and self.state in PRODUCING:
             return self.operation.force(Command.HOLD, self.missing[0])
         if self.state is S.SUSPENDED and self.operation.suspended_by_itself and not self.interlocks.broken("suspend"):
@@ -328,6 +335,8 @@ class Cell:
             return reason
         if command in _NEED_DEVICES and self.missing:
             return f"{command.title} is not possible: {self.missing[0].text}"
+        if command in _GO_ON and (cause := next((cause for _, cause in self.alarms.demands), None)):
+            return f"{command.title} is not possible: {cause.text}"
         if reason := self.interlocks.refusal(command):
             return reason
         if command in (Command.RESET, Command.START) and (changeover := self.changing_over):

@@ -21,14 +21,19 @@ Words = Mapping[str, tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class TroubleSpec:
-    """An alarm that needs no condition. `shelve_ns` is the longest that it may be shelved, 0 for never."""
+    """An alarm that needs no condition. `shelve_ns` is the longest that it may be shelved, 0 for never.
+
+    `reaction`: what the cell does for as long as it lasts, hold or abort.
+    """
 
     priority: str
     shelve_ns: int
     words: Words
+    reaction: str = ""
 
 
 JOURNAL_FULL, JOURNAL_ERROR, JOURNAL_SLOW = "system.journal_full", "system.journal_error", "system.journal_slow"
+DISK_LOW = "system.disk_low"
 CLOCK_SET, RESTART, CERTIFICATE = "system.clock_set", "system.restart", "certificate"
 OF_LINKS = LINK, SPARE, WRONG = "link", "spare", "wrong"
 
@@ -37,8 +42,17 @@ TROUBLES: Mapping[str, TroubleSpec] = {
         "high",
         0,
         {
-            "en": ("The disk of the controller is full", "Free space on it. Then Clear, Reset and Start."),
-            "cy": ("Mae disg y rheolydd yn llawn", "Rhyddhewch le arno. Yna Clirio, Ailosod a Dechrau."),
+            "en": ("The disk of the controller is full", "Free space on it. Then Unhold."),
+            "cy": ("Mae disg y rheolydd yn llawn", "Rhyddhewch le arno. Yna Dad-ddal."),
+        },
+        "hold",
+    ),
+    DISK_LOW: TroubleSpec(
+        "low",
+        8 * _HOUR_NS,
+        {
+            "en": ("The disk of the controller is nearly full: {free_mb} MB are free", "Free space on it."),
+            "cy": ("Mae disg y rheolydd bron yn llawn: {free_mb} MB yn rhydd", "Rhyddhewch le arno."),
         },
     ),
     JOURNAL_ERROR: TroubleSpec(
@@ -48,6 +62,7 @@ TROUBLES: Mapping[str, TroubleSpec] = {
             "en": ("The journal cannot be written: {reason}", "Call maintenance: check the disk of the controller."),
             "cy": ("Ni ellir ysgrifennu'r cofnod: {reason}", "Galwch y tîm cynnal: gwiriwch ddisg y rheolydd."),
         },
+        "abort",
     ),
     JOURNAL_SLOW: TroubleSpec(
         "medium",
@@ -56,6 +71,7 @@ TROUBLES: Mapping[str, TroubleSpec] = {
             "en": ("The disk of the controller is too slow", "Wait until it is well again. Then Unhold."),
             "cy": ("Mae disg y rheolydd yn rhy araf", "Arhoswch nes ei fod yn iawn eto. Yna Dad-ddal."),
         },
+        "hold",
     ),
     CLOCK_SET: TroubleSpec(
         "low",

@@ -53,7 +53,8 @@ def _present(cell: Cell) -> Iterator[Cause]:
             continue
         back = cause.kind == "link" and cell.links[cause.id].state is LinkState.CONNECTED
         fulfilled = cause.kind == "interlock" and cell.interlocks.fulfilled(cause.id)
-        yield replace(cause, text=f"{cause.text}. This is over", do="") if back or fulfilled else cause
+        over = cause.kind == "trouble" and cause not in (demanding for _, demanding in cell.alarms.demands)
+        yield replace(cause, text=f"{cause.text}. This is over", do="") if back or fulfilled or over else cause
 
 
 def _interlocks(cell: Cell) -> Iterator[Cause]:

@@ -32,8 +32,7 @@ from cellctl.core.messages import (
     Trouble,
 )
 from cellctl.core.packml import COMMANDS, Command, State
-from cellctl.core.signal import Value
-from cellctl.core.trouble import CLOCK_SET, RESTART
+from cellctl.core.trouble import RESTART
 from cellctl.core.view import view_of
 from cellctl.driver import Device, DriverFactory
 from cellctl.model.drivers import driver_for
@@ -41,6 +40,7 @@ from cellctl.records import Records
 from cellctl.runtime import process
 from cellctl.runtime.archive import KEEP_NS, Archiver
 from cellctl.runtime.beginning import END, beginning
+from cellctl.runtime.care import Care
 from cellctl.runtime.children import Child, keep_running
 from cellctl.runtime.clock import Clock
 from cellctl.runtime.folder import claimed
@@ -63,12 +63,6 @@ CLOCK = "clock"
 #: Deadlines of the end: safe outputs, and the last entries on disk. Drivers and children have their own.
 STOP_S = 5.0
 FLUSH_S = 5.0
-
-#: A disk that needs longer than this holds the cell: what it decides cannot be kept.
-SLOW_DISK_S = 1.0
-
-#: How often the disk and the clock are looked at.
-LOOK_S = 0.5
 
 #: A reading that nobody waits for is taken at the latest after this long: screens are shown what is that old.
 LOOK_NS = 100_000_000
@@ -169,7 +163,9 @@ async def run_cell(
         try:
             clock = trial.clock if trial else Clock()
             recorder = Recorder(state, model.folder, trouble=log.warning)
-            outside = Outside(state, log, how.drivers, clock, recorder=recorder, gone=how.gone, keep_ns=how.keep_ns)
+            outside = Outside(
+                state, log, how.drivers, clock, recorder=recorder, gone=how.gone, keep_ns=how.keep_ns, space=True
+            )
             control = Control(model, journal, outside)
             if notify is not None and notify.every_s is not None:
                 beside.append(("watchdog", partial(control.told_alive, notify.alive, notify.every_s)))
@@ -184,7 +180,7 @@ async def run_cell(
 class Outside:
     """What control finds around it: the state folder, the log, the driver for each protocol, the clock, who is shown
     every turn (its time, what happened, what was decided), what records them all, what is gone that was there,
-    and how long entries are kept."""
+    how long entries are kept, and whether the free space of the disk is looked after."""
 
     state: Path
     log: Log
@@ -194,6 +190,7 @@ class Outside:
     recorder: Recorder | None = None
     gone: Collection[str] = ()
     keep_ns: int = KEEP_NS
+    space: bool = False
 
 
 class Control:
@@ -223,7 +220,10 @@ class Control:
         self._outside: list[asyncio.Task[None]] = []
         self._stopping, self._rest = asyncio.Event(), asyncio.Event()
         self._failure: Exception | None = None
-        self._asked: set[Command] = set()
+        self._care = Care(journal, self._clock, log, self._inbox.put)
+        self._care.stepped = lambda step_ns: self._write(Entry(CLOCK, {"step_ns": step_ns}))
+        if outside.space:
+            self._care.keep_space(state)
 
     def stop(self) -> None:
         """End in order; said again: at once."""
@@ -242,24 +242,21 @@ class Control:
         """The answer of the cell to a request from within this process."""
         return await self._server.ask(request)
 
-    def tell(self, trouble: str, *, active: bool, **data: Value) -> None:
-        """Have a trouble of the controller, one of `core.trouble`, told as an alarm; or tell that it is over."""
-        self._inbox.put(Trouble(trouble, active, data))
-
     async def run(self, beside: Sequence[Beside], ready: Callable[[], None]) -> None:
         """Until `stop`, or until the cell or its journal fails: then what failed is raised. `beside` is ended first."""
         asyncio.get_running_loop().set_exception_handler(self._unexpected)
         if self._recorder is not None:
             self._recorder.begin(self.cell, self._clock.now())
-        self.journal.start(committed=self._committed, failing=self._failing, idle=self._tidy, end=self._put_away)
+        self.journal.start(committed=self._committed, failing=self._care.failing, idle=self._tidy, end=self._put_away)
         self._write(self._begin.entry)
         await self._server.open()
         try:
             async with asyncio.TaskGroup() as group:
                 self._turns.start()
                 if not self._begin.clean:
-                    self._tell_once(RESTART)
-                looking = group.create_task(self._look(), name="look")
+                    self._inbox.put(Trouble(RESTART, True))
+                    self._inbox.put(Trouble(RESTART, False))
+                looking = group.create_task(self._care.run(), name="care")
                 self._outside += [group.create_task(one.run(), name="device") for one in self._supervisors.values()]
                 self._outside += [group.create_task(one(), name=name) for name, one in beside]
                 ready()
@@ -344,35 +341,8 @@ class Control:
         self.journal.append(self._clock.now(), [entry])
 
     def _committed(self, sequence: int) -> None:
-        self._asked.clear()
+        self._care.committed()
         self._gate.committed(sequence)
-
-    def _failing(self, reason: str) -> None:
-        self._log.error("the journal cannot be written", reason=reason)
-        self._ask_once(Command.ABORT, "the journal cannot be written")
-
-    async def _look(self) -> None:
-        """Look after the disk and the computer's clock."""
-        while True:
-            await asyncio.sleep(LOOK_S)
-            if self.journal.waiting_s > SLOW_DISK_S:
-                self._ask_once(Command.HOLD, "the disk is too slow")
-            if step_ns := self._clock.step_ns():
-                self._log.warning("the clock of the computer was set", step_s=step_ns / 1e9)
-                self._write(Entry(CLOCK, {"step_ns": step_ns}))
-                self._tell_once(CLOCK_SET, step_s=step_ns / 1e9)
-
-    def _tell_once(self, trouble: str, **data: Value) -> None:
-        """Tell of what happened in a moment: it stays until a person has seen it."""
-        self.tell(trouble, active=True, **data)
-        self.tell(trouble, active=False)
-
-    def _ask_once(self, command: Command, reason: str) -> None:
-        """Fire `command` if it is legal; once until the journal is well again."""
-        if command not in self._asked and self.cell.state in COMMANDS[command][0]:
-            self._asked.add(command)
-            request = f"control-{command.name.lower()}-{self._clock.now()}"  # never one of a run before
-            self._inbox.put(Request(request, Operate(command), by="control", via=reason))
 
     # --- the end ----------------------------------------------------------------------------------------------
 
@@ -380,7 +350,9 @@ class Control:
         """No more requests; bring the cell to Stopped, with safe outputs."""
         self._log.info("control ends")
         self._server.refuse("the cell is being shut down")
-        self._ask_once(Command.STOP, "shut down")
+        if self.cell.state in COMMANDS[Command.STOP][0]:
+            request = f"control-stop-{self._clock.now()}"  # never one of a run before
+            self._inbox.put(Request(request, Operate(Command.STOP), by="control", via="shut down"))
         self._turns.ring()
         try:
             async with asyncio.timeout(STOP_S):

@@ -2,8 +2,19 @@
 
 import pytest
 
-from cellctl.core.messages import Acknowledge, LinkChanged, LinkState, Shelve, Trouble
-from cellctl.core.trouble import CLOCK_SET, JOURNAL_ERROR, LINK_BOUND_NS, RESTART, TROUBLES, trouble_words
+from cellctl import phase
+from cellctl.core.messages import Acknowledge, LinkChanged, LinkState, Receipt, Shelve, Trouble
+from cellctl.core.packml import Command, State
+from cellctl.core.trouble import (
+    CLOCK_SET,
+    JOURNAL_ERROR,
+    JOURNAL_FULL,
+    JOURNAL_SLOW,
+    LINK_BOUND_NS,
+    RESTART,
+    TROUBLES,
+    trouble_words,
+)
 
 from .bench import Bench, S, equipment
 from .test_alarm import again, refusal, states
@@ -112,3 +123,44 @@ def test_a_lost_device_is_lost_after_a_power_cut_too() -> None:
     assert after.noted("alarm") == []
     after.back("laser")
     assert states(after) == {"link.laser": "returned"}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "rest", "back"),
+    [
+        (JOURNAL_FULL, State.HELD, Command.UNHOLD),
+        (JOURNAL_SLOW, State.HELD, Command.UNHOLD),
+        (JOURNAL_ERROR, State.ABORTED, Command.CLEAR),
+    ],
+)
+def test_while_its_controller_is_in_trouble_a_cell_rests(trouble: str, rest: State, back: Command) -> None:
+    bench = Bench(equipment(weld))
+    bench.produce(1)
+    bench.step(Trouble(trouble, active=True, data={"reason": "?"}))
+    bench.until(rest)
+    cause = bench.view().why[0]
+    assert (cause.kind, cause.id) == ("trouble", trouble)
+    assert cause.do
+    for command in {Command.RESET, Command.START, Command.CLEAR, Command.UNHOLD, Command.UNSUSPEND} & set(
+        bench.cell.operation.packml.legal()
+    ):
+        assert bench.fire(command).answer.reason == f"{command.title} is not possible: {cause.text}"  # type: ignore[union-attr]
+    bench.step(Trouble(trouble, active=False))
+    assert bench.view().why[0].text == f"{cause.text}. This is over"
+    assert isinstance(bench.fire(back).answer, Receipt)
+
+
+def test_a_cell_that_makes_nothing_is_left_alone_but_does_not_begin() -> None:
+    bench = Bench(equipment(weld))
+    bench.fire(Command.RESET)
+    bench.step(Trouble(JOURNAL_FULL, active=True))
+    assert (bench.cell.state, bench.cell.refusal(Command.START)) == (
+        State.IDLE, "Start is not possible: The disk of the controller is full",
+    )  # fmt: skip
+    bench.fire(Command.STOP)
+    bench.until(State.STOPPED)
+
+
+@phase(station="s1")
+async def weld(c):
+    await c.sleep("10 s")

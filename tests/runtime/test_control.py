@@ -28,8 +28,10 @@ from cellctl.core.packml import Command, State
 from cellctl.core.signal import Sample
 from cellctl.core.trouble import CLOCK_SET
 from cellctl.records import Records
+from cellctl.runtime import care as care_module
 from cellctl.runtime import control as control_module
 from cellctl.runtime import journal as journal_module
+from cellctl.runtime.ballast import BALLAST_BYTES
 from cellctl.runtime.beginning import beginning
 from cellctl.runtime.control import Run, run_cell
 from cellctl.runtime.folder import StateError, StateInUse, claimed
@@ -119,21 +121,45 @@ async def test_a_stop_leaves_even_when_no_entry_is_taken_any_more(
         assert running.drivers["press"].orders == []
 
 
-async def test_a_failing_disk_aborts_and_a_slow_one_holds(
+async def test_what_the_disk_does_is_told_to_the_cell_as_long_as_it_lasts(
     start: Start, disk: HeldDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control_module, "LOOK_S", 0.01)
-    monkeypatch.setattr(control_module, "SLOW_DISK_S", 0.05)
+    monkeypatch.setattr(care_module, "LOOK_S", 0.01)
+    monkeypatch.setattr(care_module, "SLOW_DISK_S", 0.05)
     async with start() as running:
         await connected(running)
-        running.cell.state = State.EXECUTE
         disk.free.clear()
         await decide(running, Entry("note", {}))
-        await until(lambda: asked(running) == [Command.HOLD])
+        await until(lambda: troubles(running) == ["+system.journal_slow"])
         disk.error = "disk I/O error"
         disk.free.set()
-        await until(lambda: asked(running) == [Command.HOLD, Command.ABORT])
+        await until(lambda: "-system.journal_slow" in troubles(running))
+        assert "+system.journal_error" in troubles(running)
+        disk.error = "database or disk is full"
+        await until(lambda: "+system.journal_full" in troubles(running))
         disk.error = ""
+        await until(lambda: {"-system.journal_error", "-system.journal_full"} <= set(troubles(running)))
+        assert len(troubles(running)) == 6, "each is told once"
+
+
+def troubles(running: Running) -> list[str]:
+    return [("+" if item.active else "-") + item.id for item in running.cell.seen(Trouble)]
+
+
+async def test_the_space_that_was_kept_is_given_to_the_journal_of_a_full_disk(
+    start: Start, disk: HeldDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(care_module, "LOOK_S", 0.01)
+    async with start() as running:
+        await connected(running)
+        running.control._care.keep_space(running.folder)
+        ballast = running.folder / "ballast"
+        assert ballast.stat().st_size == BALLAST_BYTES
+        disk.error = "database or disk is full"
+        await decide(running, Entry("note", {}))
+        await until(lambda: not ballast.exists())
+        disk.error = ""
+        await until(ballast.exists)  # once enough is free again
 
 
 def asked(running: Running) -> list[Command]:
@@ -221,10 +247,10 @@ async def test_a_cell_that_will_not_stop_is_left_after_a_deadline(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(control_module, "STOP_S", 0.05)
+    monkeypatch.setattr(control_module, "COMMANDS", {Command.STOP: (frozenset(), None)})
     async with start() as running:
         monkeypatch.setattr(control_module, "_AT_REST", frozenset())
         running.cell.state = State.EXECUTE
-        running.control._ask_once = lambda command, reason: None
         await running.end()
     assert Records(running.folder).latest(limit=1)[0].data == {"state": "Execute"}
 
@@ -268,7 +294,7 @@ async def test_a_failing_driver_costs_its_own_signals_only(start: Start) -> None
 
 
 async def test_a_stepped_clock_is_written_down_and_not_followed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_module, "LOOK_S", 0.01)
+    monkeypatch.setattr(care_module, "LOOK_S", 0.01)
     async with start() as running:
         clock = running.control._clock
         before = clock.now()

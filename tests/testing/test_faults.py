@@ -2,6 +2,7 @@
 
 import pytest
 
+from cellctl.core.packml import Command
 from cellctl.faults import KINDS, FaultError
 from cellctl.testing import NotAccepted
 
@@ -225,18 +226,28 @@ async def test_control_dies_at_the_entry_that_was_said(cell, clock, faults, worl
 
 
 @pytest.mark.cell("battery-module", recipe="module-8s", state="Idle")
-@pytest.mark.parametrize("kind", ["disk_full", "fsync_error"])
-async def test_nothing_is_promised_that_a_broken_disk_did_not_keep(cell, clock, faults, world, kind):
+@pytest.mark.parametrize(
+    ("kind", "state", "alarm"),
+    [("disk_full", "Held", "system.journal_full"), ("fsync_error", "Aborted", "system.journal_error")],
+)
+async def test_nothing_is_promised_that_a_broken_disk_did_not_keep(cell, clock, faults, world, kind, state, alarm):
     job = await cell.produce("module-8s", 1)
     await clock.until(lambda: world.get("laser.shots") >= 2, limit="60 s")
     faults(kind, for_="10 s")
-    await clock.until("Aborted", limit="20 s")
+    await clock.until(state, limit="20 s")
+    assert cell.view.why[0].id == alarm
+    assert "is not possible: The" in cell.view.refusals["unhold" if state == "Held" else "clear"]
     shots = world.get("laser.shots")
     await clock.advance("20 s")
     assert world.get("laser.shots") == shots
     assert not job.done()
-    assert "the journal cannot be written" in [entry["via"] for entry in cell.journal.noted("request")]
+    assert "This is over" in cell.view.why[0].text
+    assert {"alarm": alarm, "raised": False} in cell.journal.noted("alarm")
     assert cell.journal.verify().broken_at is None
+    if state == "Held":
+        await cell.bench.fire(Command.UNHOLD)
+        await clock.until(job.done, limit="2 min")
+        assert world.truth()["violations"] == []
 
 
 @pytest.mark.cell("battery-module", recipe="module-8s", state="Idle")
