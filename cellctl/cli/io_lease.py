@@ -1,6 +1,7 @@
 """The leases of devices: tried at the end of `cellctl io test`, and listed by `cellctl io leases`."""
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,17 +35,15 @@ def leases(cell: Path) -> int:
     return int(any(one.watched and not one.counts for one in found))
 
 
-def warn_of_leases(model: "CellModel", state: Path) -> None:
-    """Say which real devices have a watchdog of which nobody knows whether it works."""
+def doubtful_leases(model: "CellModel", state: Path, watched: Collection[str]) -> list[str]:
+    """Sentences about those devices, which have a watchdog, of which nobody knows whether it works."""
     from cellctl.commission.found import in_cell
     from cellctl.commission.lease import standing
 
-    for name, device in model.devices.items():
-        if device.simulated or device.watchdog is None:
-            continue
-        known = standing(in_cell(model, name), state)
-        if not known.counts:
-            say(f"Warning: {name}: {known.text}. Try it: cellctl io test {name}")
+    known = {name: standing(in_cell(model, name), state) for name in watched}
+    return [
+        f"Warning: {name}: {one.text}. Try it: cellctl io test {name}" for name, one in known.items() if not one.counts
+    ]
 
 
 async def lease_tried(found: "Found") -> "Trial | None":

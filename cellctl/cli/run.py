@@ -9,15 +9,16 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from cellctl.cli.io_lease import warn_of_leases
+from cellctl.cli.io_lease import doubtful_leases
 from cellctl.cli.terminal import INVALID, UNREACHABLE, Failure, say, table
 from cellctl.cli.traffic import DeviceFile, Files, field
 
@@ -94,6 +95,7 @@ def run(cell: str, state: Path | None, http: str, record: Files, replay: Files, 
     simulated_ids = [id for id in chosen_devices(sim, model) if id not in dict(replay)]
     if attached is not None:
         simulated_ids = chosen_devices(",".join(one["id"] for one in attached["devices"]), model)
+    doubts = _doubts(model, state, simulated_ids)
     _free(state)
     children, url = _gateway(state, http)
     trial = None
@@ -118,7 +120,8 @@ def run(cell: str, state: Path | None, http: str, record: Files, replay: Files, 
             if told is not None:
                 stack.enter_context(_known(told, state))
             click.echo(f"{name} runs{f' on {url}' if url else ''}")
-            warn_of_leases(model, state)
+            for warning in doubts():
+                say(warning)
 
         try:
             run = control.Run(state, children, trial, devices.beside, devices.drivers, gone, model.keep_ns or KEEP_NS)
@@ -308,6 +311,14 @@ def _attached(file: IO[str] | None, sim: str | None) -> dict[str, Any] | None:
         return {**told, "devices": devices, "control": str(told["control"])}
     except (ValueError, KeyError, TypeError) as error:
         raise Failure(f"{file.name} is not what 'cellctl sim --json' says: {error!r}.", INVALID) from error
+
+
+def _doubts(model: "CellModel", state: Path, simulated: Collection[str]) -> Callable[[], list[str]]:
+    """What is to be said of the leases of real devices, found out in a process of its own meanwhile."""
+    from cellctl.model.apart import apart
+
+    watched = [id for id, device in model.devices.items() if device.watchdog is not None and id not in simulated]
+    return apart(partial(doubtful_leases, model, state, watched)) if watched else lambda: []
 
 
 def _free(state: Path) -> None:

@@ -20,6 +20,8 @@ from cellctl.runtime.format import FormatError, prepared
 #: Nothing that a cell decides is nested deeper.
 DEPTH_MAX = 8
 
+_INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?)"
+
 
 class JournalError(Exception):
     """The journal cannot be opened, or has not been writable for so long that the cell must end: a sentence."""
@@ -96,8 +98,11 @@ class Ledger:
     def _commit(self, rows: Sequence[tuple[object, ...]]) -> None:
         database = self._database
         try:
+            if len(rows) == 1:
+                database.execute(_INSERT, rows[0])  # a transaction by itself
+                return
             database.execute("BEGIN IMMEDIATE")
-            database.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", rows)
+            database.executemany(_INSERT, rows)
             database.execute("COMMIT")
         except BaseException:
             if database.in_transaction:
