@@ -1,0 +1,1 @@
+"""Control dies, again and again: nothing is lost, and nothing is done twice."""
