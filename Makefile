@@ -11,6 +11,7 @@ APT     := $(ROOT) env DEBIAN_FRONTEND=noninteractive apt-get -qq
 HTTP    ?= 127.0.0.1:8080
 SEEDS   ?= 1..5000
 FAULTS  ?= 10000
+KILLS   ?= 1000
 CORE    := --branch --source=cellctl/core
 
 .DEFAULT_GOAL := help
@@ -36,8 +37,9 @@ lint: $(VENV)/test.stamp  ## format, style, types, and who may import whom
 bench: $(VENV)/bench.stamp peers  ## measure against floors and peers; about eight minutes
 	@$(BIN)/python -m benchmarks
 
-soak: $(VENV)/run.stamp  ## FAULTS=10000 on links, some minutes; then random worlds, SEEDS=1..5000: hours
+soak: $(VENV)/run.stamp  ## FAULTS=10000 on links, KILLS=1000: an hour; then random worlds, SEEDS=1..5000: hours
 	@$(BIN)/python -m tests.links.soak --faults $(FAULTS)
+	@$(BIN)/python -m tests.kills.soak --kills $(KILLS)
 	@$(BIN)/cellctl fuzz battery-module --level direct --seeds $(SEEDS)
 	@$(BIN)/cellctl fuzz battery-module --level wire --seeds $(SEEDS)
 

@@ -60,6 +60,8 @@ class Operator:
         self._control, self._devices, self._records = state / SOCKET, devices, Records(state)
         self._open: AddJob | None = None  # given, and nobody has said whether it was taken
         self._tries = 0
+        self._accepted: Request | None = None  # the last order that was
+        self.wrong: list[str] = []
 
     def view(self, within_s: float) -> dict[str, Any] | None:
         """The cell as it is shown now."""
@@ -90,6 +92,13 @@ class Operator:
                 if (action := self._action(view)) is not None:
                     self._submit(action, end_s - time.monotonic())
             time.sleep(max(0.0, min(_LOOK_S, end_s - time.monotonic())))
+
+    def repeat(self, within_s: float) -> None:
+        """Ask again what was accepted: it is answered as before, and not done again."""
+        if self._accepted is not None:
+            told = asked(self._control, encode_line({"submit": encode_request(self._accepted)}), within_s)
+            if told is not None and "receipt" not in told:
+                self.wrong.append(f"{self._accepted} was accepted, and asked again it is told: {told}")
 
     def _action(self, view: Mapping[str, Any]) -> Action | None:
         """The next thing to do; None: wait."""
@@ -124,11 +133,12 @@ class Operator:
         id = f"request-{time.monotonic_ns()}"
         if isinstance(action, AddJob):
             self._open, id = action, f"add-{action.job}-{self._tries}"
-        request = encode_line({"submit": encode_request(Request(id, action, "anna", "test"))})
-        told = asked(self._control, request, within_s)
+        request = Request(id, action, "anna", "test")
+        told = asked(self._control, encode_line({"submit": encode_request(request)}), within_s)
         if isinstance(action, AddJob) and told is not None:
             self._open = None
             if "receipt" in told:
+                self._accepted = request
                 self.ordered.append((action.recipe, action.quantity))
             else:
                 self._tries += 1

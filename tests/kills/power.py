@@ -22,6 +22,7 @@ from random import Random
 from cellctl.core.messages import Entry
 from cellctl.records import JOURNAL_FILE, Records, RecordsError
 from cellctl.runtime.ledger import JournalError, Ledger, Row
+from tests.kills.scribe import DEFAULT
 
 SOURCE = Path(__file__).with_name("tracing.c")
 
@@ -221,7 +222,7 @@ class Cuts:
     found: list[str] = field(default_factory=list)
 
 
-def cut(seed: int, cuts: int, synchronous: str = "FULL") -> Cuts:
+def cut(seed: int, cuts: int, synchronous: str = DEFAULT) -> Cuts:
     """Cut the power so often, at random, while a journal is written. NoCompiler if that cannot be."""
     random = Random(seed)
     with tempfile.TemporaryDirectory(prefix="cellctl-power-") as name:

@@ -2,8 +2,9 @@
 
     python -m tests.kills.scribe FOLDER TRACE SYNCHRONOUS SEED ENTRIES [end]
 
-The rule kept here: all that touches the files is the product, its writer's thread included. Without `end` the process
-dies in the middle, and the next one goes on.
+SYNCHRONOUS is how SQLite waits for the disk; `default`: as in the product. Without `end` the process dies in the
+middle, and the next one goes on. The rule kept here: all that touches the files is the product, its writer's thread
+included.
 """
 
 import asyncio
@@ -18,6 +19,8 @@ from cellctl.runtime.ledger import Disk, Ledger
 
 #: What a record of the trace looks like that tells of no file: what was acknowledged.
 ACKNOWLEDGED = b"A"
+
+DEFAULT = "default"
 
 #: Bytes in an entry: most are small, and some fill pages.
 _SIZES = (10, 40, 200, 200, 900, 6_000)
@@ -36,7 +39,8 @@ class Noted(Disk):
 
 async def scribble(folder: Path, trace: Path, synchronous: str, random: Random, count: int, *, end: bool) -> None:
     """Write about so many entries, a turn's at a time, some of them while others are being written."""
-    journal = Journal(Ledger(folder, synchronous=synchronous, disk=Noted(trace)))
+    options = {} if synchronous == DEFAULT else {"synchronous": synchronous}
+    journal = Journal(Ledger(folder, disk=Noted(trace), **options))
     on_disk = asyncio.Event()
 
     def committed(sequence: int) -> None:

@@ -62,6 +62,8 @@ class Pool:
 
 def all_points(pool: Pool, count: str) -> Part:
     """Control dies at each point of a job, in virtual time."""
+    if whole := [found for asked in (True, False) for found in points.play(None, asked=asked).found]:
+        return Part("Nothing died yet, and it is wrong already.", [("no point", whole)])
     chosen = points.points() if count == "all" else points.sample(int(count), 0)
     runs = list(pool.each(points.play, chosen, lambda run: run.found))
     deaths, questions = sum(run.deaths for run in runs), sum(run.questions for run in runs)

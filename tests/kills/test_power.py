@@ -4,6 +4,7 @@ import pytest
 
 from tests.conftest import NOT_INSTALLED
 from tests.kills.power import Cuts, File, Folder, NoCompiler, Record, cut
+from tests.kills.scribe import DEFAULT
 
 CUTS = 100
 
@@ -16,7 +17,7 @@ def cut_or_skipped(seed: int, cuts: int, synchronous: str) -> Cuts:
 
 
 def test_what_was_acknowledged_survives_a_power_cut() -> None:
-    told = cut_or_skipped(1, CUTS, "FULL")
+    told = cut_or_skipped(1, CUTS, DEFAULT)
     assert not told.found, "\n".join(told.found)
     assert told.cuts == CUTS
     assert told.entries > 1_000

@@ -3,11 +3,15 @@
 The rule kept here: the answer is the truth, where it can be seen; where it cannot, it is the one that loses nothing.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from random import Random
 from typing import Any
 
-from cellctl.core.messages import Recover
+from cellctl.core.messages import AddJob, Receipt, Recover, Request
 from cellctl.records import Written
+from cellctl.testing.bench import Bench, NotAccepted
 from cellctl.testing.worlds.attendant import Attendant
 
 #: What is seen has to be at rest for so many looks: the longest pulse takes 0.8 s.
@@ -19,10 +23,34 @@ class Truthful(Attendant):
 
     asked = 0
     _looked = 0
+    _repeats = False
+
+    def __init__(self, bench: Bench, jobs: tuple[tuple[str, int], ...], random: Random) -> None:
+        super().__init__(bench, jobs, random)
+        self.wrong: list[str] = []
+
+    async def look(self) -> None:
+        """First, in each life, what was asked last is asked again: it is answered as before, and not done again."""
+        if self._repeats and self._bench.alive:
+            self._repeats = False
+            with suppress(NotAccepted, asyncio.CancelledError):
+                await self._repeat()
+        await super().look()
+
+    async def _repeat(self) -> None:
+        requests, jobs = self._bench.entries("request"), self._bench.entries("job")
+        if jobs:
+            id = next(str(one.data["id"]) for one in reversed(requests) if one.data["action"] == "AddJob")
+            job = jobs[-1].data
+            order = AddJob(str(job["job"]), str(job["recipe"]), int(str(job["quantity"])))
+            told = await self._bench.control.submit(Request(id, order, "operator", "test"))
+            if not isinstance(told, Receipt):
+                self.wrong.append(f"{id} was accepted, and asked again it is told: {told}")
 
     def restarted(self) -> None:
         """Whoever had no answer to an order looks whether it was taken, and gives it again only if it was not."""
         super().restarted()
+        self._repeats = True
         id = f"job-{self._jobs}"
         if self._job is None and id in self._bench.control.cell.memory.job_ids and id not in self.ordered:
             self._job = (id, *self._open.pop(0))

@@ -1,5 +1,5 @@
 """Hunt the planted bugs: apply each patch to a copy of the product, and play random worlds until one fails. Those in
-`links/` are hunted with random link faults instead.
+`links/` are hunted with random link faults instead, those in `kills/` with deaths of control.
 
     python tests/mutants/hunt.py [NAME ...] [--seeds 1..500] [--level direct|wire]
 
@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 MUTANTS = Path(__file__).parent
@@ -25,10 +26,14 @@ PRODUCT = ("cellctl", "drivers", "simulators", "recipes")
 #: Campaigns of random link faults, and the faults in each.
 LINK_SEEDS, LINK_FAULTS = "1..20", 250
 
+#: Deaths of control: at points of a job, by power cuts, and real ones.
+DEATHS = {"points": "200", "cuts": "50", "kills": "50", "starts": "0"}
+
 
 def patches() -> dict[str, Path]:
     """All planted bugs by name."""
-    return {path.stem: path for path in sorted([*MUTANTS.glob("*.patch"), *(MUTANTS / "links").glob("*.patch")])}
+    folders = (MUTANTS, MUTANTS / "links", MUTANTS / "kills")
+    return {path.stem: path for path in sorted(path for folder in folders for path in folder.glob("*.patch"))}
 
 
 @contextmanager
@@ -56,7 +61,13 @@ def hunt_on_links(patch: Path, seeds: str = LINK_SEEDS) -> tuple[int, str] | Non
     return _hunted(patch, ["tests.links.soak", "--seeds", seeds, "--faults", str(faults), "--first", "--json"])
 
 
-def _hunted(patch: Path, argv: list[str]) -> tuple[int, str] | None:
+def hunt_by_killing(patch: Path, **deaths: str) -> tuple[object, str] | None:
+    """The same with deaths of control, the first point, campaign or trace at which something fails."""
+    wanted = [word for name, count in {**DEATHS, **deaths}.items() for word in (f"--{name}", count)]
+    return _hunted(patch, ["tests.kills.soak", *wanted, "--first", "--json"])
+
+
+def _hunted(patch: Path, argv: list[str]) -> tuple[Any, str] | None:
     with mutated(patch) as environment:
         command = [sys.executable, "-m", *argv]
         told = subprocess.run(command, env=environment, cwd=tempfile.gettempdir(), capture_output=True, text=True)
@@ -78,10 +89,14 @@ def main() -> int:
         if arguments.names and name not in arguments.names:
             continue
         begun_s = time.monotonic()
-        on_links = patch.parent.name == "links"
-        found = hunt_on_links(patch) if on_links else hunt(patch, arguments.seeds, arguments.level)
+        kind = patch.parent.name
+        if kind == "links":
+            found, seeds = hunt_on_links(patch), LINK_SEEDS
+        elif kind == "kills":
+            found, seeds = hunt_by_killing(patch), str(DEATHS)
+        else:
+            found, seeds = hunt(patch, arguments.seeds, arguments.level), arguments.seeds
         missed += found is None
-        seeds = LINK_SEEDS if on_links else arguments.seeds
         where = f"seed {found[0]:>4}  {found[1][:150]}" if found else f"NOT FOUND in {seeds}"
         print(f"{name:45} {time.monotonic() - begun_s:5.1f} s  {where}", flush=True)
     return 1 if missed else 0
