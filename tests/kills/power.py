@@ -252,7 +252,7 @@ def _wrong(folder: Path, acknowledged: int, hashes: Mapping[int, bytes]) -> str:
     """What is wrong with a journal after the power was cut; empty if it is a true beginning of it and goes on."""
     try:
         ledger = Ledger(folder, synchronous="OFF")
-    except JournalError as error:
+    except (JournalError, sqlite3.Error) as error:
         return str(error)
     try:
         tail = ledger.tail

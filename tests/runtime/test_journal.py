@@ -218,17 +218,6 @@ def test_a_journal_of_a_newer_cellctl_or_a_damaged_one_is_refused(tmp_path: Path
         Records(tmp_path).verify()
 
 
-async def test_a_journal_whose_pages_are_lost_is_refused_in_words(tmp_path: Path) -> None:
-    journal = started(tmp_path)
-    journal.append(1, [Entry("a", {})])
-    await journal.close(5)
-    path = tmp_path / "journal.db"
-    content = path.read_bytes()
-    path.write_bytes(content[:4096] + bytes(len(content) - 4096))
-    with pytest.raises(JournalError, match="is damaged: .*malformed"):
-        Ledger(tmp_path)
-
-
 async def test_entries_can_be_picked_by_kind(tmp_path: Path) -> None:
     journal = started(tmp_path)
     journal.append(1, [Entry("a", {}), Entry("b", {}), Entry("a", {}), Entry("b", {})])
