@@ -93,6 +93,13 @@ class Operator:
                     self._submit(action, end_s - time.monotonic())
             time.sleep(max(0.0, min(_LOOK_S, end_s - time.monotonic())))
 
+    def press(self, command: Command) -> None:
+        """Send a command that must be accepted."""
+        request = Request(f"request-{time.monotonic_ns()}", Operate(command), "anna", "test")
+        told = asked(self._control, encode_line({"submit": encode_request(request)}), 30.0)
+        assert told is not None, "nobody answers"
+        assert "receipt" in told, told
+
     def repeat(self, within_s: float) -> None:
         """Ask again what was accepted: it is answered as before, and not done again."""
         if self._accepted is not None:

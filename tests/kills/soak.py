@@ -1,7 +1,7 @@
-"""A thousand kills, every point at which a job can be killed, and a thousand power cuts; what was found in words.
+"""A thousand kills, every point at which a job can be killed, a thousand power cuts, and Stop whatever is wrong.
 
     python -m tests.kills.soak [--kills 1000] [--points all] [--cuts 1000] [--starts 50] [--processes 2] [--first]
-                               [--json]
+                               [--stops 1] [--json]
 
 `--kills 0` and so on leave one out. The rule kept here: whatever fails is told with the seed or the point that fails
 again; times are told as they were measured, and those of starts are measured while nothing else runs here.
@@ -13,13 +13,16 @@ import logging
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.kills import killing, points, power
+from cellctl.core.packml import Command
+from tests.kills import killing, points, power, stopping
 
 #: Kills in one campaign, and cuts of one trace.
 KILLS_EACH, CUTS_EACH = 100, 250
@@ -108,6 +111,26 @@ def cuts(pool: Pool, count: int) -> Part:
     return Part(told, [(one.seed, one.found) for one in done if one.found])
 
 
+def stops(pool: Pool) -> Part:
+    """Stop and Abort, whatever is wrong: how soon nothing has energy, and the cell is at rest."""
+    work = [
+        (trouble, command, later_s)
+        for trouble in stopping.TROUBLES
+        for command in (Command.STOP, Command.ABORT)
+        for later_s in stopping.LATER_S
+    ]
+    done = list(pool.each(_stopped, work, lambda one: one.wrong))
+    with tempfile.TemporaryDirectory(prefix="cellctl-stop-") as name:
+        for proof in (stopping.stopped_without_gateway, stopping.stopped_before_many):
+            state = Path(name) / proof.__name__
+            state.mkdir()
+            done.append(proof(state))
+    slowest = {(one.trouble, one.command): one for one in sorted(done, key=lambda one: one.safe_s or 0.0)}
+    order = list(dict.fromkeys((one.trouble, one.command) for one in done))
+    told = "\n".join(["Stop and Abort, the slowest of each:", *(f"  {slowest[each]}" for each in order)])
+    return Part(told, [(f"{one.command.title}, {one.trouble}", [one.wrong]) for one in done if one.wrong])
+
+
 def main() -> int:
     """Let it happen, and tell; 1 if anything was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.kills.soak", description=__doc__.splitlines()[0])
@@ -115,6 +138,7 @@ def main() -> int:
     parser.add_argument("--points", default="all", help="so many, or all  [all]")
     parser.add_argument("--cuts", type=int, default=1_000, help="so many in all  [1000]")
     parser.add_argument("--starts", type=int, default=50, help="so many in all  [50]")
+    parser.add_argument("--stops", type=int, choices=[0, 1], default=1, help="whether Stop always works  [1]")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--first", action="store_true", help="stop at the first that fails")
     parser.add_argument("--json", action="store_true", help="one JSON document")
@@ -124,6 +148,7 @@ def main() -> int:
         (arguments.points, lambda: all_points(pool, arguments.points)),
         (arguments.cuts, lambda: cuts(pool, arguments.cuts)),
         (arguments.kills, lambda: kills(pool, arguments.kills)),
+        (arguments.stops, lambda: stops(pool)),
         (arguments.starts, lambda: starts(arguments.starts)),
     ]
     failed: list[tuple[object, list[str]]] = []
@@ -153,6 +178,10 @@ def _killed(work: tuple[int, int]) -> killing.Told:
 
 def _cut(work: tuple[int, int]) -> power.Cuts:
     return power.cut(*work)
+
+
+def _stopped(work: tuple[str, Command, float]) -> stopping.Stopped:
+    return stopping.stopped(*work)
 
 
 def _rank(times_s: Sequence[float], share: float) -> float:

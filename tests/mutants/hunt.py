@@ -27,7 +27,7 @@ PRODUCT = ("cellctl", "drivers", "simulators", "recipes")
 LINK_SEEDS, LINK_FAULTS = "1..20", 250
 
 #: Deaths of control: at points of a job, by power cuts, and real ones.
-DEATHS = {"points": "200", "cuts": "50", "kills": "50", "starts": "0"}
+DEATHS = {"points": "200", "cuts": "50", "kills": "50", "stops": "0", "starts": "0"}
 
 
 def patches() -> dict[str, Path]:
