@@ -19,7 +19,7 @@ from cellctl.cli.diagram import mermaid
 from cellctl.core.packml import COMMANDS, DEFAULT_MODES, MANDATORY, STATE_COMPLETE, Command, State
 from cellctl.core.units import UNITS, dimension_of
 from cellctl.faults import CONTROL, DEVICE, KINDS, LINK, FaultKind
-from cellctl.gateway.http import faults, reads, requests, stream
+from cellctl.gateway.http import alarms, faults, reads, requests, stream
 from cellctl.model.codes import CODES
 from cellctl.testing import assertions, plugin
 from cellctl.testing.cell import BenchJournal, CellOnBench
@@ -164,8 +164,8 @@ def api() -> str:
     """Every route, and the forms of what it takes and answers."""
     app = FastAPI(title="cellctl", version="1")
     no_desk: Any = None  # the routes look at it when they are asked, not when they are made
-    app.include_router(reads.routes(no_desk))
-    app.include_router(requests.routes(no_desk))
+    for part in (reads, requests, alarms):
+        app.include_router(part.routes(no_desk))
     app.include_router(faults.routes(Path()))
     told = app.openapi()
     routes = [

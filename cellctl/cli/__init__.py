@@ -55,7 +55,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
         "recipe": ("recipes", "recipe", "List, show and compare recipes."),
         "parts": ("records", "parts", "The parts made last."),
         "part": ("records", "part", "One part: recipe, values, result."),
-        "alarms": ("records", "alarms", "Active alarms, and those of the past."),
+        "alarms": ("alarms", "alarms", "Alarms: look, acknowledge, shelve; those of the past."),
         "history": ("records", "history", "The past values of a signal."),
         "journal": ("journal", "journal", "The cell's decisions, newest last; verify and archive them."),
     },

@@ -28,6 +28,7 @@ from cellctl.core.messages import Action, Receipt, Request
 from cellctl.core.wire import WireError, decode_answer, decode_line, decode_sample, encode_line, encode_request
 from cellctl.faults import Fault
 from cellctl.faults.door import FAULTS_SOCKET
+from cellctl.gateway.alarms import AlarmRecords
 from cellctl.gateway.parts import Parts
 from cellctl.gateway.told import NOT_ON_TRIAL, cell_told, sentence, unknown
 from cellctl.records import ARCHIVE_FOLDER, JOURNAL_FILE, STATE_FOLDER, Records, RecordsError
@@ -78,6 +79,12 @@ class Reach(Protocol):
     def journal(self, kind: str | None, limit: int) -> list[dict[str, Any]]:
         """The last entries of the journal, oldest first."""
 
+    def alarm_history(self, since_ns: int, limit: int) -> list[dict[str, Any]]:
+        """What became of alarms since a time, oldest first."""
+
+    def alarm_load(self, since_ns: int, until_ns: int) -> dict[str, Any]:
+        """How many alarms came between two times, and which most often."""
+
     def history(self, signal: str, start_ns: int, limit: int) -> list[dict[str, Any]]:
         """The stored samples of a signal since a time, oldest first."""
 
@@ -121,6 +128,7 @@ class Local:
         self.folder = folder
         self._records = Records(folder)
         self._parts = Parts(folder)
+        self._alarms = AlarmRecords(folder)
 
     def cell(self) -> dict[str, Any]:
         """See `Reach`."""
@@ -181,6 +189,16 @@ class Local:
         if not samples and (known := self._known()) and signal not in known:
             raise Failure(unknown("signal", signal, known))
         return [{"time_ns": s.time_ns, "value": s.value, "quality": s.quality.name.lower()} for s in samples]
+
+    def alarm_history(self, since_ns: int, limit: int) -> list[dict[str, Any]]:
+        """See `Reach`."""
+        with self._recorded():
+            return self._alarms.history(since_ns, limit)
+
+    def alarm_load(self, since_ns: int, until_ns: int) -> dict[str, Any]:
+        """See `Reach`."""
+        with self._recorded():
+            return self._alarms.load(since_ns, until_ns)
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:
@@ -279,6 +297,16 @@ class Remote:
         """See `Reach`."""
         samples: list[dict[str, Any]] = self._get("history", signal=signal, start_ns=start_ns, limit=limit)["samples"]
         return samples
+
+    def alarm_history(self, since_ns: int, limit: int) -> list[dict[str, Any]]:
+        """See `Reach`."""
+        events: list[dict[str, Any]] = self._get("alarms/history", since_ns=since_ns, limit=limit)
+        return events
+
+    def alarm_load(self, since_ns: int, until_ns: int) -> dict[str, Any]:
+        """See `Reach`."""
+        load: dict[str, Any] = self._get("alarms/frequent", since_ns=since_ns, until_ns=until_ns)
+        return load
 
     def _get(self, path: str, **query: object) -> Any:
         return self._talk("GET", path + (f"?{urlencode(query)}" if query else ""), None)

@@ -1,11 +1,11 @@
-"""What is on record: parts, alarms, the history of a signal."""
+"""What is on record: parts, the history of a signal."""
 
 import time
 from typing import Any
 
 import click
 
-from cellctl.cli.reach import Reach, reaching, recalling
+from cellctl.cli.reach import Reach, recalling
 from cellctl.cli.terminal import clock, document, number, printable, table
 from cellctl.core.units import UnitError, duration_ns
 
@@ -47,28 +47,6 @@ def part(cell: Reach, serial: str, as_json: bool) -> None:
         click.echo(f"{clock(event['time_ns'])}  {event['kind']}  {event.get('text') or event.get('choice') or ''}")
     click.echo()
     table(("step", "value", "", "of"), [_measured(one) for one in found["records"]])
-
-
-@click.command()
-@click.option("--limit", type=LIMIT, default=20, show_default=True, help="How many of the past.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-@reaching
-def alarms(cell: Reach, limit: int, as_json: bool) -> None:
-    """The active alarms, most urgent first, then when alarms came and went."""
-    active = cell.cell()["alarms"]
-    past = cell.journal("alarm", limit)
-    if as_json:
-        document("cellctl.alarms/1", {"active": active, "past": past})
-        return
-    active = printable(active)
-    if not active:
-        click.echo("No alarm is active.")
-    for alarm in active:
-        click.echo(f"{alarm['priority']}: {alarm['text']}. {alarm['do']} (since {clock(alarm['since_ns'])})")
-    if past:
-        click.echo()
-        told = [(clock(e["time_ns"]), e["data"]["alarm"], "came" if e["data"]["raised"] else "went") for e in past]
-        table(("time", "alarm", ""), told)
 
 
 @click.command()

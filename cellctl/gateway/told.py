@@ -3,11 +3,14 @@
 The rule kept here: the page, the API and the command line say the same, so it is put together in one place.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from cellctl.core.packml import Command
+
+#: The languages of the page and of the texts for people; the first is what is told if another is not there.
+LANGUAGES = ("en", "cy")
 
 NOT_ON_TRIAL = "The cell does not run on simulated devices: nothing goes wrong here on purpose."
 
@@ -25,6 +28,24 @@ def cell_told(view: Mapping[str, Any]) -> dict[str, Any]:
         "commands": [_rule(command, view) for command in Command],
         "stations": [_station(station, view["parts"]) for station in view["stations"]],
     }
+
+
+def in_language(alarm: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """The alarm with its texts in a language; in English, or the only one, if the cell's files do not have it."""
+    return {**alarm, **alarm["words"].get(language, {})}
+
+
+def language_of(wanted: str, known: Collection[str] = LANGUAGES) -> str:
+    """The language that an `Accept-Language` wants most of those that are known; English if it wants none of them."""
+    weighed = []
+    for order, one in enumerate(wanted[:1_000].split(",")):
+        name, *options = one.strip().lower().split(";")
+        weight = next((option.strip()[2:] for option in options if option.strip().startswith("q=")), "1")
+        try:
+            weighed.append((-float(weight), order, name.partition("-")[0].strip()))
+        except ValueError:
+            continue
+    return next((name for weight, _, name in sorted(weighed) if name in known and weight < 0), LANGUAGES[0])
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -103,14 +103,33 @@ class Station(Answer):
     waits: list[str]
 
 
+class Words(Answer):
+    """What happened and what to do, in one language."""
+
+    text: str
+    do: str
+
+
 class Alarm(Answer):
-    """An active alarm: most urgent first, then oldest first."""
+    """An alarm. `state`: unacknowledged, acknowledged, returned (and not acknowledged), shelved or suppressed; normal
+    only while it is `first_out`, the first of the present stop. `since_ns`: when it was raised; `returned_ns`: when it
+    returned, 0 if it is active. `until_ns`, `by`, `reason`: of a shelved one. `shelve_ns`: the longest that it may be
+    shelved, 0 for not at all. `words`: by language."""
 
     id: str
     priority: str
     text: str
     do: str
     since_ns: int
+    state: str
+    active: bool
+    first_out: bool
+    returned_ns: int
+    until_ns: int
+    by: str
+    reason: str
+    shelve_ns: int
+    words: dict[str, Words]
 
 
 class Download(Answer):
@@ -196,6 +215,8 @@ class Cell(Answer):
     commands: list[CommandRule]
     stations: list[Station]
     alarms: list[Alarm]
+    hidden_alarms: list[Alarm]
+    flood: bool
     changeover: Changeover | None
 
     @classmethod

@@ -1,8 +1,9 @@
 """The application: the routes, the page and its files, and the one form of every error."""
 
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
@@ -10,10 +11,11 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 import cellctl
-from cellctl.gateway.http import faults, reads, requests
+from cellctl.gateway.http import alarms, faults, reads, requests
 from cellctl.gateway.http.answers import problem_response
 from cellctl.gateway.http.desk import Desk
 from cellctl.gateway.http.guard import App, Guard
+from cellctl.gateway.told import language_of
 from cellctl.records import RecordsError
 
 STATIC = Path(__file__).parent / "static"
@@ -32,13 +34,19 @@ def application(desk: Desk) -> App:
     )
     app.include_router(reads.routes(desk))
     app.include_router(requests.routes(desk))
+    app.include_router(alarms.routes(desk))
     app.include_router(faults.routes(desk.records.folder))
     app.mount("/static", StaticFiles(directory=STATIC))
     page = (STATIC / "index.html").read_text(encoding="utf-8")
 
     @app.get("/", include_in_schema=False)
-    def overview() -> HTMLResponse:
-        return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+    def overview(
+        lang: Annotated[str | None, Query(max_length=10)] = None,
+        accepted: Annotated[str, Header(alias="Accept-Language")] = "",
+    ) -> HTMLResponse:
+        language = language_of(lang or accepted)
+        told = page.replace('<html lang="en">', f'<html lang="{language}">')
+        return HTMLResponse(told, headers={"Cache-Control": "no-cache", "Vary": "Accept-Language"})
 
     app.add_exception_handler(HTTPException, _told)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import HTTPException
 
 from cellctl.core.messages import Action, Refused, Request
+from cellctl.gateway.alarms import AlarmRecords
 from cellctl.gateway.http.answers import Cell, Device, Receipt, Signal
 from cellctl.gateway.http.stream import Stream
 from cellctl.gateway.link import CellLink, ControlGone
@@ -30,6 +31,7 @@ class Desk:
         self.link = link
         self.records = records
         self.parts = parts
+        self.alarms = AlarmRecords(records.folder)
         self.stream = Stream()
 
     def tell(self) -> None:

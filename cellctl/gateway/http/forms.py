@@ -63,6 +63,56 @@ class AskRecovery(Ask):
     choice: Text
 
 
+class AskAcknowledge(Ask):
+    """These alarms were seen."""
+
+    alarms: Annotated[list[Text], Field(min_length=1, max_length=1_000)]
+
+
+class AskShelve(Ask):
+    """Hide an alarm for some time, such as ``30 min``, and say why."""
+
+    alarm: Text
+    for_: Annotated[str, Field(alias="for", min_length=1, max_length=50)]
+    reason: Text
+
+
+class AlarmEvent(Answer):
+    """What became of an alarm: `what` is raised, returned, acknowledged, shelved, unshelved, suppressed, unsuppressed,
+    first (of a stop) or removed (from the files); `text` as it was written down when it was raised."""
+
+    time_ns: int
+    alarm: str
+    what: str
+    priority: str
+    text: str
+    by: str
+    reason: str
+    until_ns: int
+
+
+class FrequentAlarm(Answer):
+    """How often an alarm was raised; `chattering`: three times or more within a minute."""
+
+    alarm: str
+    priority: str
+    text: str
+    raised: int
+    last_ns: int
+    chattering: bool
+
+
+class AlarmLoad(Answer):
+    """How much alarms ask of a person between two times; those of priority info are not counted."""
+
+    since_ns: int
+    until_ns: int
+    raised: int
+    per_10_min: float
+    most_in_10_min: int
+    alarms: list[FrequentAlarm]
+
+
 class PartInProcess(Answer):
     """A part in the cell: where it is, what is being done with it, what that waits for."""
 

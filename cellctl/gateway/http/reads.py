@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import StreamingResponse
 
-from cellctl.gateway.http.answers import Alarm, Cell, Device, Job, Recipe, Signal
+from cellctl.gateway.http.answers import Cell, Device, Job, Recipe, Signal
 from cellctl.gateway.http.desk import Desk, Problem
 from cellctl.gateway.http.forms import History, JournalEntry, PartRecord, Parts, StoredSample
 
@@ -52,11 +52,6 @@ def _now(router: APIRouter, desk: Desk) -> None:
         """The last sample of one signal."""
         found = desk.signals()
         return found[desk.known("signal", signal, list(found))]
-
-    @router.get("/alarms")
-    async def alarms() -> list[Alarm]:
-        """The active alarms, most urgent first."""
-        return [Alarm.model_validate(alarm) for alarm in desk.view["alarms"]]
 
     @router.get("/jobs")
     async def jobs() -> list[Job]:

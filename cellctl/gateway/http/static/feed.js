@@ -40,13 +40,15 @@ function fresh() {
 }
 
 // Ask the cell for something; resolves to {accepted, text}. Never throws, never retries.
-export async function ask(path, body) {
+export async function ask(path, body, method = "POST") {
   if (stale.value) return { accepted: false, text: "" };
   try {
-    const answer = await fetch(`/api/v1/${path}`, {
-      method: "POST",
+    const asked = { id: requestId(), ...body };
+    const there = method === "POST" ? path : `${path}?${new URLSearchParams(asked)}`;
+    const answer = await fetch(`/api/v1/${there}`, {
+      method,
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ id: requestId(), ...body }),
+      body: method === "POST" ? JSON.stringify(asked) : undefined,
       signal: AbortSignal.timeout(5000),
     });
     const told = await answer.json();

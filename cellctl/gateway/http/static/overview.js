@@ -1,17 +1,11 @@
 // The overview: one page that says what the cell does, why it waits, and what may be pressed.
 
-import { h, render } from "preact";
+import { render } from "preact";
 import { useRef, useState } from "preact/hooks";
-import { effect, signal } from "@preact/signals";
-import htm from "htm";
-import { ask, cell, devices, follow, stale } from "/static/feed.js";
+import { Alarms } from "/static/alarms.js";
+import { cell, devices, follow, stale } from "/static/feed.js";
+import { html, NOTHING, outcome, send, Sign, words } from "/static/shared.js";
 import { texts as t } from "/static/texts.js";
-
-const html = htm.bind(h);
-
-// What the last press led to, and the state before; shown until the next press, or until another state is reached.
-const NOTHING = { text: "", bad: false, before: null };
-const outcome = signal(NOTHING);
 
 // One place for each pair of which the state takes at most one; the first is shown when it takes neither.
 const PLACES = [["reset", "clear"], ["start"], ["hold", "unhold"], ["suspend", "unsuspend"], ["complete"]];
@@ -45,6 +39,7 @@ function Head({ now }) {
       ${now.simulated && html`<p class="simulated" title=${t.simulated_why}>${t.simulated}</p>`}
       ${some.length > 0 && html`<p class="simulated">${t.partly(some.join(", "))}</p>`}
       ${stale.value && html`<p class="nodata" role="alert"><${Sign} kind="stale" /><b>${t.no_data}</b> ${t.no_data_why}</p>`}
+      <a class="language" href=${`?lang=${t.other.lang}`} hreflang=${t.other.lang} lang=${t.other.lang}>${t.other.name}</a>
       <p class="mode">${t.mode}: <b>${now.mode}</b></p>
     </header>`;
 }
@@ -93,16 +88,12 @@ function Stations({ stations }) {
 function Reasons({ now }) {
   const producing = now.state === "Execute";
   const changeover = now.changeover?.done === false ? now.changeover : null;
-  const quiet = !now.why.length && !now.alarms.length && !changeover;
+  const quiet = !now.why.length && !now.alarms.length && !now.hidden_alarms.length && !changeover;
   return html`
     <section class="reasons" aria-label=${producing ? t.running : t.not_running}>
       <h2>${producing ? t.running : t.not_running}</h2>
       <ul>
-        ${now.alarms.map((alarm) => html`
-          <li key=${alarm.id} class=${`alarm ${alarm.priority}`}>
-            <${Sign} kind="alarm" />
-            <div><b>${t.alarm} · ${t.priority[alarm.priority]}</b> <span class="value">${alarm.text}</span><em>${alarm.do}</em></div>
-          </li>`)}
+        <${Alarms} now=${now} />
         ${changeover && html`
           <li class="changeover">
             <${Sign} kind="changeover" />
@@ -177,7 +168,7 @@ function Commands({ now, old }) {
 function Button({ rule, old }) {
   return html`
     <button class="command" data-command=${rule.command} disabled=${old || !rule.legal} onClick=${() => press(rule)}>
-      <b>${rule.title}</b><small>${old ? t.no_data : rule.reason}</small>
+      <b>${title(rule)}</b><small>${old ? t.no_data : rule.reason}</small>
     </button>`;
 }
 
@@ -186,7 +177,7 @@ function HoldButton({ rule, old }) {
   const [pressed, setPressed] = useState(false);
   const off = old || !rule.legal;
   const end = () => {
-    if (timer.current) outcome.value = { ...NOTHING, text: t.hold_longer(rule.title) };
+    if (timer.current) outcome.value = { ...NOTHING, text: t.hold_longer(title(rule)) };
     clearTimeout(timer.current);
     timer.current = 0;
     setPressed(false);
@@ -204,56 +195,20 @@ function HoldButton({ rule, old }) {
     <button class=${pressed ? "command held" : "command"} data-command=${rule.command} disabled=${off}
       onPointerDown=${begin} onPointerUp=${end} onPointerLeave=${end} onPointerCancel=${end}
       onKeyDown=${begin} onKeyUp=${end} onBlur=${end} onContextMenu=${(event) => event.preventDefault()}>
-      <b>${rule.title}</b><small>${old ? t.no_data : rule.reason || t.hold_to_press}</small>
+      <b>${title(rule)}</b><small>${old ? t.no_data : rule.reason || t.hold_to_press}</small>
     </button>`;
 }
 
 function press(rule) {
-  send(rule.title, "commands", { command: rule.command });
+  send(title(rule), "commands", { command: rule.command });
 }
 
-async function send(name, path, body) {
-  const before = cell.value.state;
-  outcome.value = { ...NOTHING, text: t.sending(name) };
-  const { accepted, text } = await ask(path, body);
-  if (accepted) outcome.value = { text: t.accepted(name, text), bad: false, before };
-  else outcome.value = { ...NOTHING, text: text === null ? t.unreachable : t.refused(name, text), bad: true };
-}
-
-// What was accepted is forgotten when the cell has come to rest: the state itself is on the page.
-effect(() => {
-  const { before } = outcome.value;
-  const state = cell.value?.state;
-  if (before && state !== before && !state.endsWith("ing")) outcome.value = NOTHING;
-});
-
-// Ids as people read them; the name of a signal, such as plc.air_pressure, stays as it is.
-function words(text) {
-  return text.replace(/\w+(?:\.\w+)*/g, (word) => (word.includes(".") ? word : word.replaceAll("_", " ")));
+function title(rule) {
+  return t.commands[rule.command] ?? rule.title;
 }
 
 function abnormal(now) {
   return ["Aborted", "Aborting"].includes(now.state);
-}
-
-// Shape says it, colour only repeats it.
-const SIGNS = {
-  alarm: "M8 1 15 14H1Z M8 6v4 M8 11.5v1",
-  fault: "M8 1 15 14H1Z M8 6v4 M8 11.5v1",
-  stale: "M2 2 14 14 M14 2 2 14",
-  down: "M3 3 13 13 M13 3 3 13",
-  up: "M3 8.5 6.5 12 13 4",
-  "state-Execute": "M4 2 13 8 4 14Z",
-  "state-Held": "M5 3v10 M11 3v10",
-  "state-Suspended": "M5 3v10 M11 3v10",
-  "state-Stopped": "M3 3h10v10H3Z",
-  "state-Idle": "M8 2a6 6 0 1 0 .01 0Z",
-  "state-Completed": "M3 8.5 6.5 12 13 4",
-};
-
-function Sign({ kind }) {
-  const path = SIGNS[kind] ?? (kind.startsWith("state-") ? "M3 8h10 M9 4l4 4-4 4" : "M8 2a6 6 0 1 0 .01 0Z M8 7v4.5 M8 4.5v.5");
-  return html`<svg class=${`sign ${kind}`} viewBox="0 0 16 16" aria-hidden="true"><path d=${path} /></svg>`;
 }
 
 follow();
