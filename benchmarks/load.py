@@ -41,7 +41,7 @@ def rows() -> Iterator[Row]:
             return
         command = [str(device), "-c", "-n", str(DEVICES)]
         with serving(command) as ports, serving(command) as others, bytecode(Path(folder) / "bytecode"):
-            cell = _cell(Path(folder) / "cell", ports)
+            cell = cell_of(Path(folder) / "cell", ports)
             with running(cell, Path(folder) / "state") as cell_runs:
                 found = figures({"ours": lambda: _ours(cell_runs), "peer": lambda: _peer(others)})
     yield Row(
@@ -51,7 +51,8 @@ def rows() -> Iterator[Row]:
     )  # fmt: skip
 
 
-def _cell(folder: Path, ports: Sequence[str]) -> Path:
+def cell_of(folder: Path, ports: Sequence[str], more: str = "") -> Path:
+    """A cell of these devices, in `folder`, with `more` lines of devices."""
     rows = (
         f'  s{n}: {{type: int, read: "holding {n} uint16", every: {1e3 * PERIOD_S:.0f} ms}}' for n in range(SIGNALS)
     )
@@ -60,7 +61,7 @@ def _cell(folder: Path, ports: Sequence[str]) -> Path:
     )
     (folder / "profiles").mkdir(parents=True)
     (folder / "profiles" / "bench-meter.yaml").write_text(PROFILE.format(signals="\n".join(rows)), encoding="utf-8")
-    (folder / "cell.yaml").write_text(CELL.format(devices="\n".join(devices)), encoding="utf-8")
+    (folder / "cell.yaml").write_text(CELL.format(devices="\n".join(devices)) + more, encoding="utf-8")
     return folder
 
 

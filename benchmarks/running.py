@@ -26,6 +26,7 @@ class Running:
     gateway_pid: int
     control_s: float
     gateway_s: float
+    address: str
 
     @property
     def cpu_s(self) -> float:
@@ -48,7 +49,7 @@ def running(cell: Path, state: Path) -> Iterator[Running]:
             gateway_s = time.perf_counter() - begin
             _until(lambda: _all_connected(address))
             (gateway,) = Path(f"/proc/{control.pid}/task/{control.pid}/children").read_text().split()
-            yield Running(control.pid, int(gateway), control_s, gateway_s)
+            yield Running(control.pid, int(gateway), control_s, gateway_s, address)
         finally:
             control.send_signal(signal.SIGINT)
             control.wait(30)
