@@ -136,7 +136,7 @@ def _begins(state: Path, equipment: "Equipment") -> str:
 
     try:
         begin = beginning(Records(state), equipment)
-        memory = begin.cell().memory
+        memory = begin.cell(0).memory
     except (MisfitError, JournalError) as error:
         raise Failure(f"No cell can begin from it: {error}", UNVERIFIED) from error
     jobs, parts = len(memory.jobs), len(memory.parts)

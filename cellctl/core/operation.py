@@ -75,7 +75,7 @@ class Operation:
         self._entered()
         passed = COMMANDS[command][1]
         if passed is not self.state and passed in _MADE_SAFE:  # the mode has no such state: safe all the same
-            self._make_safe()
+            self.make_safe()
         return None
 
     def force(self, command: Command, cause: Cause) -> bool:
@@ -155,7 +155,7 @@ class Operation:
         if self._routine is not None:
             self._routine.close()
         if state in _AT_ONCE:
-            self._make_safe()
+            self.make_safe()
         phases = self._site.equipment.states.get(state, ())
         self._routine = Routine(self._site, [(name, {}) for name in phases]) if phases else None
 
@@ -179,7 +179,7 @@ class Operation:
         self.causes.append(cause)
         return True
 
-    def _make_safe(self) -> None:
+    def make_safe(self) -> None:
         """Close every phase and force the outputs, now."""
         self._production.close()
         self._production.recovery.demand = None

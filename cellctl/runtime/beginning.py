@@ -47,8 +47,8 @@ class Beginning:
         """What is written down about it."""
         return Entry(START, {"state": self.state.title, "clean": self.clean, "format": FORMAT})
 
-    def cell(self, gone: Collection[str] = ()) -> Cell:
-        """The cell at its beginning; `gone` tells what is not there any more, of `PARTS` and `RECIPE`.
+    def cell(self, now: int, gone: Collection[str] = ()) -> Cell:
+        """The cell at its beginning, `now` (ns UTC); `gone` tells what is not there any more, of `PARTS` and `RECIPE`.
 
         MisfitError if parts are in process that the present files do not fit.
         """
@@ -58,9 +58,10 @@ class Beginning:
                 " ".join(misfits) + " Put the files back as they were, or take the parts out and start with --discard."
             )
         cell = Cell(self.memory, state=self.state)
-        cell.outbox.noted = self.folded
+        cell.outbox.now, cell.outbox.noted = now, self.folded
         if not self.clean:
             cell.operation.causes.append(Cause("restart", "control", _UNCLEAN, _LOOK))
+            cell.operation.make_safe()  # nobody knows what the end left on: each device is told as soon as it is there
         if PARTS in gone:
             cell.production.discard()
         if RECIPE in gone:

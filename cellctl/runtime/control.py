@@ -201,7 +201,7 @@ class Control:
         self.journal = journal
         self._log, self._clock, self._witness = log, outside.clock, outside.witness
         self._begin = beginning(Records(state), equipment)
-        self.cell = self._begin.cell(outside.gone)
+        self.cell = self._begin.cell(self._clock.now(), outside.gone)
         self._recorder = outside.recorder
         self._turns = Turns(self._clock, self._turn, self._fail)
         self._inbox = Inbox(equipment.signals, ring=self._ring)

@@ -56,7 +56,7 @@ class ScriptedCell:
         self.image = Image(memory.equipment.signals.values())
         self.state, self.memory = state, memory
         self.outbox = SimpleNamespace(noted=0)
-        self.operation = SimpleNamespace(causes=[])
+        self.operation = SimpleNamespace(causes=[], make_safe=lambda: None)
         self.inputs: list[Input] = []
         self.turns = 0
         self.wake_at = FAR_NS

@@ -221,6 +221,8 @@ async def test_a_killed_control_leaves_what_was_on_disk_and_comes_up_aborted(cel
     assert cell.bench.records.verify().broken_at is None
     assert journal.noted("start")[-1] == {"clean": False, "format": FORMAT, "state": "Aborted"}
     assert journal.entries()[last].kind == "start", "nothing was lost, and nothing was written by the dead"
+    assert "laser.off" in cell.bench.control.cell.safe_side.owed, "nobody knows what the end left on"
+    await clock.until(lambda: not cell.bench.control.cell.safe_side.owed, limit="20 s")
     cell.assert_alarm("system.restart", state="returned")
     with pytest.raises(AssertionError, match=r"the alarm system\.restart is returned, not acknowledged"):
         cell.assert_alarm("system.restart", state="acknowledged")
