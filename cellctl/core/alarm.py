@@ -108,9 +108,14 @@ class Alarms:
     @property
     def wake_at(self) -> int | None:
         """When time alone may change one of them."""
-        due = [at for at in (self._when.wake_at, self._suppress.wake_at, self._flood_ends_at) if at is not None]
-        due += [at for alarm, at in self._down.values() if not self._is_active(alarm)]
-        due += [one.until_ns for one in self._book.standing.values() if one.until_ns]
+        book = self._book
+        due = [at for watchlist in (self._when, self._suppress) if (at := watchlist.wake_at) is not None]
+        if self._down:
+            due += [at for alarm, at in self._down.values() if not self._is_active(alarm)]
+        if book.standing:
+            due += [one.until_ns for one in book.standing.values() if one.until_ns]
+        if (ends_at := self._flood_ends_at) is not None:
+            due.append(ends_at)
         return min(due, default=None)
 
     # --- what happens -------------------------------------------------------------------------------------------

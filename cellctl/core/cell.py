@@ -213,11 +213,11 @@ class Cell:
             return
         before, self.links[link.device] = self.links[link.device], link
         self.missing = self._missing()
-        self.alarms.link(link, needed=link.device in self.needed)
         if link.state is LinkState.CONNECTED:
             self.safe_side.connected(link.device)
         if link.state is not before.state:
             self.outbox.note("link", device=link.device, state=link.state.value, reason=link.reason)
+        self.alarms.link(link, needed=link.device in self.needed)
         if link.state in (LinkState.LOST, LinkState.WRONG_DEVICE):
             self._changed.update(self.image.lose(link.device, self.outbox.now, link.reason))
             for room in self._at_work():
