@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cellctl.runtime.logs import Log
@@ -102,11 +103,13 @@ async def _ended(process: "subprocess.Popen[bytes]") -> None:
 
 
 async def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Ask it to end, then make it."""
+    """Ask it to end, then make it. It may be dead already: then there is nothing to wait for."""
     process.terminate()
     try:
-        async with asyncio.timeout(END_S):
-            await _ended(process)
+        if process.poll() is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(END_S):
+                    await _ended(process)
     finally:
         process.kill()
 

@@ -36,6 +36,12 @@ def alive(pid: int) -> bool:
         return False
 
 
+def kill_unheard(pid: int) -> None:
+    """It is dead when this returns, and the loop has not heard of it."""
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
 def logged(log: Logs) -> str:
     return log._stream.getvalue()  # type: ignore[attr-defined, no-any-return]
 
@@ -60,8 +66,17 @@ async def test_a_child_that_ignores_the_request_is_killed(
     await until(lambda: "deaf" in logged(log))
     task.cancel()
     await asyncio.wait([task], timeout=2)
-    assert task.done()
+    assert task.cancelled()
     assert not alive(pids(tmp_path)[0])
+
+
+async def test_a_child_that_dies_in_the_moment_of_the_end_is_no_failure(tmp_path: Path, log: Logs) -> None:
+    task = asyncio.create_task(keep_running(child(tmp_path, "time.sleep(60)"), log.log))
+    await until(lambda: len(pids(tmp_path)) == 1)
+    kill_unheard(pids(tmp_path)[0])
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
 
 
 async def test_what_a_child_says_is_in_the_log(tmp_path: Path, log: Logs) -> None:
