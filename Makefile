@@ -46,7 +46,7 @@ soak: $(VENV)/run.stamp  ## FAULTS=10000 on links, KILLS=1000: an hour; then ran
 mutants: $(VENV)/run.stamp  ## hunt every planted bug with random worlds, which must find it; some minutes
 	@$(BIN)/python tests/mutants/hunt.py
 
-docs: $(VENV)/run.stamp  ## write the generated pages of docs/ anew
+docs: $(VENV)/test.stamp  ## write the generated pages of docs/ anew
 	@$(BIN)/python docs/generate.py
 
 lock: $(VENV)/test.stamp  ## resolve requirements/*.txt anew from pyproject.toml

@@ -55,12 +55,11 @@ def make(file: Path, cell: str, state: Path | None, with_keys: bool, without_his
     """Write a backup into FILE, which must not be there yet. It is verified while it is written: exit 7 if the journal
     itself is not whole; the backup is made all the same.
     """
-    from cellctl.cli.places import cell_folder, state_folder
-    from cellctl.records import STATE_FOLDER
+    from cellctl.cli.places import cell_folder, state_beside, state_folder
     from cellctl.upkeep.backup import Wanted, take
 
     folder = cell_folder(cell)
-    wanted = Wanted(folder, state_folder(state or folder / STATE_FOLDER), with_keys, not without_history)
+    wanted = Wanted(folder, state_folder(state or state_beside(cell)), with_keys, not without_history)
     with _sentences(file, "cannot be written"):
         taken = take(file, wanted)
     manifest, verdict = taken.manifest, taken.verdict

@@ -8,6 +8,7 @@ import click
 
 from cellctl.cli.reach import Reach, reaching
 from cellctl.cli.terminal import FAILED, REFUSED, Failure, number, say, table
+from cellctl.core.cell import STARTED_AGAIN
 from cellctl.core.messages import CancelChangeover, ConfirmStep, StartChangeover
 
 Answer = TypeVar("Answer")
@@ -69,6 +70,8 @@ class Answers:
     def to_failure(self, reason: str) -> bool:
         """Whether a failed step is to be tried again; Failure if nobody is there to say so."""
         if self._yes:
+            if reason.startswith(STARTED_AGAIN):  # nothing has failed
+                return True
             raise Failure(f"The changeover stands: {reason}.")
         return bool(_asked(lambda: click.confirm(f"   {reason}. Try again?", default=True, err=True)))
 

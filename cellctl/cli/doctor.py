@@ -44,7 +44,7 @@ def doctor(cell: str | None, state: Path | None, sim: str | None, http: str, as_
 
 def place_of(cell: str | None, state: Path | None, http: str, sim: str | None = None) -> "Place":
     """Where the cell is to run; without one, this folder."""
-    from cellctl.cli.places import cell_folder
+    from cellctl.cli.places import cell_folder, state_beside
     from cellctl.cli.run import chosen_devices
     from cellctl.model import check
     from cellctl.records import STATE_FOLDER
@@ -57,4 +57,4 @@ def place_of(cell: str | None, state: Path | None, http: str, sim: str | None = 
     model = checked.model
     if model is not None and sim is not None:
         model = model.simulated({id: model.devices[id].address for id in chosen_devices(sim, model)})
-    return Place(state or folder / STATE_FOLDER, http, folder, model, checked.problems)
+    return Place(state or state_beside(cell or "."), http, folder, model, checked.problems)

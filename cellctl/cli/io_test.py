@@ -248,10 +248,12 @@ def _lease(meant: _Meant, report: "Report", by: str) -> None:
 
 def _check_same(report: "Report", found: "Found", record: Path) -> None:
     """One record is of one device, for one is printed of it and signed."""
+    from cellctl.commission.found import ALONE
+
     device = found.device.id
     others = dict.fromkeys(line.device for line in report.lines if line.device != device)
     # All devices that are in no cell have the same name: they are told apart by their points.
-    points = [line.point for line in report.lines if line.kind != "lease"]
+    points = [line.point for line in report.lines if line.kind != "lease"] if device == ALONE else []
     if not others and points and not any(point in found.signals for point in points):
         others = {"another device": None}
     if others:
@@ -337,9 +339,14 @@ class _Walk:
 
     async def _value(self, name: str) -> "Value | None":
         """A value that can be written, asked for until it is one; None if a person gives none."""
-        while text := (await _asked(f"Write to {name}, now {self._shown(name)} (nothing: pass over)")).strip():
+        question = f"Write to {name}, now {self._shown(name)} [VALUE/s(kip)/q(uit); =q writes a q]"
+        while text := (await _asked(question)).strip():
+            if text.lower() == "q":
+                raise _Enough
+            if text.lower() == "s":
+                return None
             try:
-                return fitting(self._found, name, text)
+                return fitting(self._found, name, text.removeprefix("="))
             except click.UsageError as error:
                 say(f"{error.message}.")
         return None

@@ -21,6 +21,11 @@ def state_folder(named: Path | None) -> Path:
     return named
 
 
+def state_beside(cell: str | Path) -> Path:
+    """Where the state of a cell is if nobody says: beside its files, or here for a bundled one."""
+    return (Path(cell) if Path(cell).exists() else Path.cwd()) / STATE_FOLDER
+
+
 def cell_folder(named: str) -> Path:
     """The folder of the cell that is meant; Failure INVALID if there is none."""
     from cellctl.cli.files import tell

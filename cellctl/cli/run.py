@@ -81,14 +81,15 @@ def run(cell: str, state: Path | None, http: str, record: Files, replay: Files, 
     from cellctl.model import checking
 
     outcome = checking(cell)  # before what this process needs itself: the child reads the files meanwhile
-    from cellctl.records import STATE_FOLDER, RecordsError
+    from cellctl.cli.places import state_beside
+    from cellctl.records import RecordsError
     from cellctl.runtime import control
     from cellctl.runtime.archive import KEEP_NS
     from cellctl.runtime.beginning import PARTS, RECIPE, MisfitError
     from cellctl.runtime.folder import StateError
     from cellctl.runtime.journal import JournalError
 
-    state = state or (Path(cell) if Path(cell).exists() else Path.cwd()) / STATE_FOLDER
+    state = state or state_beside(cell)
     model = _usable(outcome())
     if sim == "all":
         _none_is_real(model, dict(replay))

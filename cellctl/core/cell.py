@@ -63,6 +63,8 @@ _CHANGEOVER_IN = frozenset({S.STOPPED, S.IDLE, S.COMPLETED})
 _WAY_BACK = frozenset({S.STOPPING, S.ABORTING, S.ABORTED, S.CLEARING})
 #: Commands that need every device that the stations use.
 _NEED_DEVICES = frozenset({Command.RESET, Command.START, Command.UNHOLD})
+#: Why a changeover stands that was in work when control ended.
+STARTED_AGAIN = "control was started again"
 #: Commands that a cell does not take while its controller is in trouble.
 _GO_ON = _NEED_DEVICES | {Command.CLEAR, Command.UNSUSPEND}
 
@@ -373,4 +375,4 @@ def _taken_up(site: Site, walk: Walk | None) -> Changeover | None:
     recipe = None if walk is None else site.equipment.recipes.get(walk.recipe)
     if walk is None or recipe is None:
         return None
-    return Changeover(site, recipe, walk.index, "control was started again at this step; confirm it to go on")
+    return Changeover(site, recipe, walk.index, f"{STARTED_AGAIN}: confirm this step to go on")

@@ -55,6 +55,7 @@ class Memory:
         self.parts: list[Part] = []
         self.stations: dict[str, Part] = {}
         self.loaded: str | None = None
+        self.loaded_hash = ""  # of the very version that was downloaded
         self.walk: Walk | None = None
         self.articles = 0  # so many first articles are still to be approved
         self.approval: Question | None = None
@@ -83,6 +84,12 @@ class Memory:
         """What waits for a person."""
         asked = [question for part in self.parts for question in part.questions.values()]
         return asked if self.approval is None else [self.approval, *asked]
+
+    @property
+    def outdated(self) -> bool:
+        """Whether what was downloaded is not what the recipe says now, or there is no such recipe any more."""
+        known = None if self.loaded is None else self.equipment.recipes.get(self.loaded)
+        return self.loaded is not None and (known is None or known.hash != self.loaded_hash)
 
     @property
     def misfits(self) -> Iterator[str]:
@@ -213,6 +220,7 @@ class Memory:
 
     def _loaded(self, data: Data, _: int) -> None:
         self._load(data["recipe"], data["articles"])
+        self.loaded_hash = data["hash"]
         self.walk = None
 
     def _unload(self, _: Data, __: int) -> None:

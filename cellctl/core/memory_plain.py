@@ -22,7 +22,7 @@ from cellctl.core.procedure import resolve
 from cellctl.core.progress import Progress, Pulse
 
 #: What is a plain value already, by its name in `Memory`.
-_VALUES = ("token", "loaded", "articles", "good", "reject", "ended_jobs")
+_VALUES = ("token", "loaded", "loaded_hash", "articles", "good", "reject", "ended_jobs")
 
 
 def plain(memory: Memory) -> dict[str, Any]:

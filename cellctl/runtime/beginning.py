@@ -64,7 +64,7 @@ class Beginning:
             cell.operation.make_safe()  # nobody knows what the end left on: each device is told as soon as it is there
         if PARTS in gone:
             cell.production.discard()
-        if RECIPE in gone:
+        if RECIPE in gone or self.memory.outdated:
             cell.production.unload()
         return cell
 

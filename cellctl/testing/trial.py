@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ class Trial:
     async def run(self, state: Path, log: Log) -> None:
         """Keep the door open until cancelled."""
         self._log = log
+        with suppress(FaultError):  # what a run before left behind, because it was killed
+            await self._ask_simulators(do="mend", number=None)
         try:
             async with Door(state / FAULTS_SOCKET, self._asked):
                 await asyncio.get_running_loop().create_future()

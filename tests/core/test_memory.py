@@ -185,6 +185,17 @@ def test_parts_that_do_not_fit_the_files_any_more_are_told_and_can_be_discarded(
             assert after.memory.loaded is None
 
 
+def test_a_recipe_that_is_another_now_is_outdated() -> None:
+    bench = cell(weld)
+    assert not bench.cell.memory.outdated
+    bench.ask(StartChangeover("r"))
+    bench.advance(0.1)
+    recipe = bench.cell.equipment.recipes["r"]
+    for recipes, outdated in (({"r": recipe}, False), ({"r": replace(recipe, hash="x")}, True), ({}, True)):
+        equipment = replace(bench.cell.equipment, recipes=recipes)
+        assert remembered(plain(bench.twin), equipment).outdated is outdated
+
+
 def test_a_discarded_part_asks_for_no_approval() -> None:
     bench = cell(weld, changeover=(FirstArticle(1),))
     bench.produce(1, seconds=0.5)

@@ -42,6 +42,7 @@ devices:
 PROFILE = """
 cellctl: 1
 profile: {id: press, version: 1, protocol: serial}
+identify: none
 line: {end: "\\r\\n", timeout: 300 ms}
 signals:
   force: {type: float, unit: N, read: "F?", reply: "F(?P<value>[0-9.]+)"}
