@@ -10,7 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
@@ -96,11 +96,11 @@ def run(cell: str, state: Path | None, http: str, record: Files, replay: Files, 
     simulated_ids = [id for id in chosen_devices(sim, model) if id not in dict(replay)]
     if attached is not None:
         simulated_ids = chosen_devices(",".join(one["id"] for one in attached["devices"]), model)
-    doubts = _doubts(model, state, simulated_ids)
     _free(state)
     children, url = _gateway(state, http)
     trial = None
     with ExitStack() as stack:
+        doubts = stack.enter_context(_doubts(model, state, simulated_ids))
         devices = stack.enter_context(field(model, simulated_ids, record=record, replay=replay))
         model = _revealed(devices.model, state, [*simulated_ids, *dict(replay)])
         gone = [PARTS] if how["discard"] else []
@@ -314,12 +314,17 @@ def _attached(file: IO[str] | None, sim: str | None) -> dict[str, Any] | None:
         raise Failure(f"{file.name} is not what 'cellctl sim --json' says: {error!r}.", INVALID) from error
 
 
-def _doubts(model: "CellModel", state: Path, simulated: Collection[str]) -> Callable[[], list[str]]:
+@contextmanager
+def _doubts(model: "CellModel", state: Path, simulated: Collection[str]) -> Iterator[Callable[[], list[str]]]:
     """What is to be said of the leases of real devices, found out in a process of its own meanwhile."""
-    from cellctl.model.apart import apart
+    from cellctl.model.apart import Apart
 
     watched = [id for id, device in model.devices.items() if device.watchdog is not None and id not in simulated]
-    return apart(partial(doubtful_leases, model, state, watched)) if watched else lambda: []
+    if not watched:
+        yield list
+        return
+    with closing(Apart(partial(doubtful_leases, model, state, watched))) as doubts:
+        yield doubts
 
 
 def _free(state: Path) -> None:

@@ -6,12 +6,13 @@ who runs the cell for months keeps none of it, and can get ready meanwhile.
 
 import os
 import pickle
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from cellctl.model.cell_model import CellModel
 from cellctl.model.check import Checked, check
@@ -24,7 +25,7 @@ def checking(path: Path | str) -> Callable[[], Checked]:
 
     For a process without threads. ChildProcessError if the child ended without an outcome.
     """
-    outcome = apart(partial(_checked, path))
+    outcome = Apart(partial(_checked, path))
 
     def checked() -> Checked:
         found = outcome()
@@ -33,27 +34,40 @@ def checking(path: Path | str) -> Callable[[], Checked]:
     return checked
 
 
-def apart(make: Callable[[], T]) -> Callable[[], T]:
-    """Begin to `make` something in a child process; what is returned waits for it, and is called once.
+class Apart(Generic[T]):
+    """Something that is made in a child process, which begins at once: calling it waits for what was made.
 
     For a process without threads, and for what can be pickled. ChildProcessError if the child ended without it.
+    Whoever does not call it gives it back with `close`.
     """
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _tell(make, writing)
-    os.close(writing)
 
-    def outcome() -> T:
-        with open(reading, "rb") as pipe:
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._reading: int | None
+        self._reading, writing = os.pipe()
+        self._child = os.fork()
+        if self._child == 0:
+            _tell(make, writing)
+        os.close(writing)
+
+    def __call__(self) -> T:
+        """What was made; once."""
+        assert self._reading is not None
+        with open(self._reading, "rb") as pipe:
             told = pipe.read()
-        _, status = os.waitpid(child, 0)
+        self._reading = None
+        _, status = os.waitpid(self._child, 0)
         if status:
             raise ChildProcessError(f"the files could not be checked: exit code {os.waitstatus_to_exitcode(status)}")
         made: T = pickle.loads(told)
         return made
 
-    return outcome
+    def close(self) -> None:
+        """Nobody wants it any more."""
+        if self._reading is not None:
+            os.close(self._reading)
+            self._reading = None
+            os.kill(self._child, signal.SIGKILL)
+            os.waitpid(self._child, 0)
 
 
 def _tell(make: Callable[[], object], writing: int) -> NoReturn:

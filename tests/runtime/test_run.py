@@ -91,7 +91,7 @@ def test_a_cell_runs_answers_and_ends_in_order(tmp_path: Path) -> None:
         log = [json.loads(line) for line in process.stderr]
     assert "control is ready" in [line["event"] for line in log]
     assert [line for line in log if line["level"] == "error"] == []
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["control.lock", "journal.db", "recorder"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ballast", "control.lock", "journal.db", "recorder"]
     states = [entry.data.get("state") for entry in Records(tmp_path).entries(kind="state")]
     assert states[-1] == "Stopped"
     assert Records(tmp_path).latest(limit=1)[0].kind == "end"

@@ -106,7 +106,7 @@ def test_a_full_disk_keeps_answers_waiting_and_a_stepped_clock_is_told(at: tuple
             time.sleep(0.02)
     assert asking.returncode == 0
     cellctl(state, "fault", "clock_step", "--by", "-1 h")
-    wait(lambda: '"step_ns": -36' in cellctl(state, "journal", "--kind", "clock"))
+    wait(lambda: '"step_ns": -36' in cellctl(state, "journal", "--kind", "clock"), 60)
 
 
 def test_the_kinds_are_told(at: tuple[Path, str]) -> None:
