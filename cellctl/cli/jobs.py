@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cellctl.cli.reach import Reach, reaching
-from cellctl.cli.terminal import USAGE, Failure, document, table
+from cellctl.cli.terminal import USAGE, Failure, document, say, table
 from cellctl.core.messages import AddJob, CancelJob
 
 
@@ -28,6 +28,9 @@ def add(cell: Reach, recipe: str, quantity: int, name: str | None, parts: Path |
     name = name or f"job-{secrets.token_hex(3)}"
     cell.submit(AddJob(name, recipe, quantity, tuple(_values(parts)) if parts else ()))
     click.echo(name)
+    loaded = cell.cell()["recipe"]
+    if loaded is None or loaded["id"] != recipe:
+        say(f"It is made when its recipe is loaded: cellctl changeover {recipe}")
 
 
 @job.command("list")

@@ -342,7 +342,7 @@ class Cell:
         if reason := self.interlocks.refusal(command):
             return reason
         if command in (Command.RESET, Command.START) and (changeover := self.changing_over):
-            return f"{command.title} is not possible: the changeover to {changeover.recipe.id} is in work"
+            return f"{command.title} is not possible: the changeover to {changeover.recipe.id} is in work; end it first"
         return None
 
     @property

@@ -171,6 +171,7 @@ def _named(unit: str) -> str:
 _SYNONYMS = {
     "sec": "s", "seconds": "s", "minutes": "min", "hours": "h", "hr": "h", "c": "degC", "f": "degF", "ohm": "Ohm",
     "percent": "%", "volt": "V", "watt": "W",
+    "°c": "degC", "°f": "degF", "°": "deg", "µm": "um", "ω": "Ohm",
 }  # fmt: skip
 
 

@@ -98,7 +98,8 @@ def _doubts(cell: Cell) -> Iterator[Cause]:
 def _changeover(changeover: Changeover) -> Iterator[Cause]:
     recipe = changeover.recipe.id
     for line in changeover.waits_for():
-        yield Cause("changeover", recipe, f"Changeover to {recipe}: {line}", "Go on with the changeover.")
+        text = f"Changeover to {recipe}: {line}"
+        yield Cause("changeover", recipe, text, "Go on with the changeover, or give it up.")
 
 
 def _state(cell: Cell) -> Iterator[Cause]:

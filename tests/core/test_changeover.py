@@ -303,7 +303,7 @@ def test_meanwhile_the_cell_does_not_start(command: Command) -> None:
     bench.ask(StartChangeover("r"))
     answer = bench.fire(command).answer
     assert isinstance(answer, Refused)
-    assert answer.reason == f"{command.title} is not possible: the changeover to r is in work"
+    assert answer.reason == f"{command.title} is not possible: the changeover to r is in work; end it first"
     bench.ask(ConfirmStep(0))
     assert isinstance(bench.fire(command).answer, Receipt)
 
