@@ -1,5 +1,6 @@
 """The bundled cell makes parts over its real protocols: what control believes is what the world holds."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,9 @@ async def test_parts_are_made_and_counted_as_the_world_holds_them(shop: Callable
         assert truth["violations"] == []
         assert (truth["good"], truth["reject"]) == (cell.view["good"], cell.view["reject"]) == (3, 0)
         assert [part["welds"] for part in truth["parts"].values()] == [list(range(1, 17))] * 3
-        done = cell.noted("part.done")
+        async with asyncio.timeout(10):  # people see what is decided; the file has it some milliseconds later
+            while len(done := cell.noted("part.done")) < 3:
+                await asyncio.sleep(0.02)
         assert [(part["part"], part["result"]) for part in done] == [(f"J1-000{n}", "good") for n in (1, 2, 3)]
         codes = [record["value"] for record in cell.noted("record") if record["name"] == "code"]
         assert codes == list(truth["parts"])
