@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks import long_journal
 from benchmarks.rounds import Figure, Row, figures, in_turn
 from benchmarks.running import CELLCTL, bytecode, megabytes, memory_mb, running
 
@@ -35,9 +34,6 @@ devices:
   meter: {profile: eastron.sdm630, at: "modbus://127.0.0.1:502?unit=3"}
 """
 
-
-#: Entries of a journal that has grown for long.
-LONG = 1_000_000
 
 #: What a Python that does nothing takes, by the same measure.
 NOTHING = [sys.executable, "-c", ""]
@@ -69,9 +65,6 @@ def rows() -> Iterator[Row]:
             "whole": partial(_start, whole),
             "nothing": _nothing,
         }
-        long = Path(folder) / "long"
-        long_journal.write(long, LONG)
-        starts["long"] = partial(_start_on, small, long)
         found = in_turn(starts)
     yield Row("P9", "cellctl --help", "s", helped, "≤ 0.2 s", 0.2, note="The floor is a Python that does nothing.")
     of_small, of_whole = (partial(_row, found[name], found["nothing"]) for name in ("small", "whole"))
@@ -80,21 +73,7 @@ def rows() -> Iterator[Row]:
     yield of_whole(lambda start: start.control_s, "s", metric="control ready, with OPC UA devices", bound=1.2)
     yield of_whole(lambda start: start.control_mb, "MB", metric="memory of control, the same", bound=120)
     yield of_whole(lambda start: start.gateway_s, "s", metric="gateway serves", bound=1.5)
-    after_years = {"ours": _seconds(found["long"]), "floor": _seconds(found["small"])}
-    yield Row(
-        "P9",
-        f"control ready on a journal of {LONG:,} entries, Modbus and serial devices",
-        "s",
-        after_years,
-        "≤ 3 s",
-        3.0,
-        note="The floor is the same cell on an empty journal. Each start folds some thousand entries since a snapshot.",
-    )
     yield of_whole(lambda start: start.gateway_mb, "MB", metric="memory of the gateway", bound=120)
-
-
-def _seconds(starts: Sequence[Start]) -> Figure:
-    return Figure(tuple(start.control_s for start in starts))
 
 
 def _row(
@@ -126,12 +105,7 @@ def _nothing() -> Start:
 
 
 def _start(cell: Path) -> Start:
-    with tempfile.TemporaryDirectory() as state:
-        return _start_on(cell, Path(state))
-
-
-def _start_on(cell: Path, state: Path) -> Start:
-    with running(cell, state) as cell_runs:
+    with tempfile.TemporaryDirectory() as state, running(cell, Path(state)) as cell_runs:
         control, gateway = (memory_mb(pid) for pid in (cell_runs.pid, cell_runs.gateway_pid))
         return Start(cell_runs.control_s, cell_runs.gateway_s, control, gateway)
 
