@@ -9,13 +9,15 @@ from cellctl.core.packml import Command
 from cellctl.core.part import Part
 from cellctl.core.phase import AUTOMATIC, IN_DOUBT, PhaseDefinition, PhaseFault
 from cellctl.core.procedure import PhaseStep
-from cellctl.core.progress import place_of
+from cellctl.core.progress import command_of, place_of
 from cellctl.core.signal import Value
 from cellctl.core.site import Site
 from cellctl.core.wait import ForAnswer
 
 #: Reactions of the cell that a policy may name, and the PackML command that each becomes.
 DEMANDS = {"hold": Command.HOLD, "stop": Command.STOP, "abort": Command.ABORT}
+#: What is asked about a pulse with an unknown end.
+DOUBT = "{}: nobody knows whether {} was done"
 _SEVERITY = tuple(DEMANDS.values())
 
 
@@ -51,7 +53,8 @@ class Recovery:
         if policy.then in question.choices:
             self._choose(part, path, wait.key, policy.then)
             return True
-        text = _told(step.phase, kind, question.data)
+        doubt = None if isinstance(wish, RaiseFault) else command_of(wish.key)
+        text = _told(step.phase, kind, question.data) if doubt is None else DOUBT.format(step.phase, doubt)
         self._ask(part, path, replace(question, text=text))
         if policy.then in DEMANDS:
             self._demand(policy.then, identity, text)
