@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import assert_never
 
-from cellctl.core.context import AskPerson, RaiseFault
+from cellctl.core.context import AskPerson, Invoke, RaiseFault
 from cellctl.core.fault import Cause, Policy, Question, parse_policy
 from cellctl.core.packml import Command
 from cellctl.core.part import Part
@@ -30,22 +31,21 @@ class Recovery:
 
     def react(self, part: Part, path: str, step: PhaseStep, wait: ForAnswer) -> bool:
         """A phase asks what to do: answer by the step's policy (True), or put the question to a person (False)."""
-        wish = wait.wish
-        identity = _id(part, path, wait.key)
-        definition = self._site.equipment.phases[step.phase]
-        if isinstance(wish, AskPerson):
-            question = Question(identity, "ask", wish.text, wish.choices, part.serial, definition.station or "")
-            self._ask(part, path, question)
-            return False
-        place = definition.station or ""
-        question = Question(identity, IN_DOUBT, "", definition.recoveries(IN_DOUBT), part.serial, place)
-        if isinstance(wish, RaiseFault):
-            choices = definition.recoveries(wish.kind)
-            question = replace(question, kind=wish.kind, choices=choices, data=wish.data)
-        else:
-            question = replace(question, seen=part.progress[path].pulses[wish.key].seen)
-        kind = question.kind
-        policy = _policy(step.on_fault.get(kind, "ask"), definition, kind)
+        wish, definition = wait.wish, self._site.equipment.phases[step.phase]
+        about = Question(_id(part, path, wait.key), "", "", (), part.serial, definition.station or "")
+        match wish:
+            case AskPerson(text, choices):
+                ask(self._site, part, path, replace(about, kind="ask", text=text, choices=choices))
+                return False
+            case RaiseFault(kind, data):
+                question = replace(about, kind=kind, text=_told(step.phase, kind, data), data=data)
+            case Invoke(key=key):
+                seen = part.progress[path].pulses[key].seen
+                question = replace(about, kind=IN_DOUBT, text=DOUBT.format(step.phase, command_of(key)), seen=seen)
+            case _:
+                assert_never(wish)
+        question = replace(question, choices=definition.recoveries(question.kind))
+        policy = _policy(step.on_fault.get(question.kind, "ask"), definition, question.kind)
         retries, place = part.progress[path].retries, place_of(wait.key)
         if isinstance(wish, RaiseFault) and retries[place] < policy.retries:
             self._choose(part, path, wait.key, "retry", retries[place] + 1)
@@ -53,11 +53,9 @@ class Recovery:
         if policy.then in question.choices:
             self._choose(part, path, wait.key, policy.then)
             return True
-        doubt = None if isinstance(wish, RaiseFault) else command_of(wish.key)
-        text = _told(step.phase, kind, question.data) if doubt is None else DOUBT.format(step.phase, doubt)
-        self._ask(part, path, replace(question, text=text))
+        ask(self._site, part, path, question)
         if policy.then in DEMANDS:
-            self._demand(policy.then, identity, text)
+            self._demand(policy.then, question.id, question.text)
         return False
 
     def faulted(self, part: Part, path: str, step: PhaseStep, fault: PhaseFault) -> None:
@@ -75,7 +73,7 @@ class Recovery:
             case "ask":
                 choices = definition.recoveries(fault.kind)
                 station = definition.station or ""
-                self._ask(part, path, Question(identity, fault.kind, fault.text, choices, part.serial, station))
+                ask(self._site, part, path, Question(identity, fault.kind, fault.text, choices, part.serial, station))
             case "skip":
                 self._skip(part, path)
             case "scrap" if not definition.always:
@@ -112,9 +110,6 @@ class Recovery:
 
     def _skip(self, part: Part, path: str) -> None:
         self._site.outbox.note("phase.skipped", part=part.serial, step=path)
-
-    def _ask(self, part: Part, path: str, question: Question) -> None:
-        ask(self._site, part, path, question)
 
     def _demand(self, reaction: str, identity: str, text: str) -> None:
         """Ask a command of the cell, a hold at least; of several faults at once the most severe one counts."""

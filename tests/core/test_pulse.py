@@ -159,15 +159,20 @@ async def mark(c: Any) -> None:
     SEEN.append(marked.peak)
 
 
-def mark_in_doubt(**seen: int) -> Solo:
-    """The same with a pulse of which signals were read when it was sent."""
-    solo = Solo(made(mark))
+def in_doubt_since(code: Code, **seen: int) -> Solo:
+    """The phase entered again after a pulse with an unknown end, of which these signals were read when it was sent."""
+    solo = Solo(made(code))
     solo.close()
     solo.progress.pulses.clear()
     solo.tell({f"laser.{name}": value for name, value in seen.items()})
     solo.enter().done(Outcome.UNKNOWN, "timeout")
     solo.now += MS
     return solo.enter()
+
+
+def mark_in_doubt(**seen: int) -> Solo:
+    """A pulse of a device that tells what it has seen, and whether it is at it."""
+    return in_doubt_since(mark, **seen)
 
 
 def test_what_the_signals_were_is_written_down_with_the_intent() -> None:
@@ -251,13 +256,7 @@ async def stamp(c: Any) -> None:
 
 def stamp_in_doubt(**seen: int) -> Solo:
     """A pulse of a device that only counts."""
-    solo = Solo(made(stamp))
-    solo.close()
-    solo.progress.pulses.clear()
-    solo.tell({f"laser.{name}": value for name, value in seen.items()})
-    solo.enter().done(Outcome.UNKNOWN, "timeout")
-    solo.now += MS
-    return solo.enter()
+    return in_doubt_since(stamp, **seen)
 
 
 def test_a_device_that_only_counts_shows_that_it_was_done_or_not() -> None:
