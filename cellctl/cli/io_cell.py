@@ -3,18 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cellctl.cli.places import state_beside
 from cellctl.cli.terminal import INVALID, Failure
 
 if TYPE_CHECKING:
     from cellctl.model import CellModel
-
-
-def state_of(cell: Path) -> Path:
-    """The state folder beside the cell."""
-    from cellctl.model import find_cell
-    from cellctl.records import STATE_FOLDER
-
-    return find_cell(cell) / STATE_FOLDER
 
 
 def model_of(cell: Path) -> "CellModel":
@@ -22,7 +15,7 @@ def model_of(cell: Path) -> "CellModel":
     from cellctl.model import FilesInvalid, load
 
     try:
-        return load(cell, state=state_of(cell))
+        return load(cell, state=state_beside(cell))
     except FilesInvalid as invalid:
         raise unusable(invalid) from invalid
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cellctl.cli.asking import agreed
-from cellctl.cli.io_cell import state_of
+from cellctl.cli.places import state_beside
 from cellctl.cli.terminal import UNREACHABLE, Failure, say, sentence, table
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def leases(cell: Path) -> int:
     from cellctl.commission.lease import standing
 
     _, model = checked(str(cell))
-    found = [standing(in_cell(model, name), state_of(cell)) for name in model.devices]
+    found = [standing(in_cell(model, name), state_beside(cell)) for name in model.devices]
     table(("device", "counts", "lease"), [(one.device, "yes" if one.counts else "no", one.text) for one in found])
     return int(any(one.watched and not one.counts for one in found))
 

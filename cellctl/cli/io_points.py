@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellctl.cli.asking import agreed
-from cellctl.cli.io_cell import model_of, state_of, unusable
+from cellctl.cli.io_cell import model_of, unusable
+from cellctl.cli.places import state_beside
 from cellctl.cli.terminal import (
     FAILED,
     REFUSED,
@@ -258,10 +259,10 @@ def check_cell_rests(where: Where) -> None:
     """While a cell runs, it alone writes to its devices."""
     from cellctl.runtime.folder import StateError, claimed
 
-    if where.profile or not state_of(where.cell).is_dir():
+    if where.profile or not state_beside(where.cell).is_dir():
         return
     try:
-        with claimed(state_of(where.cell)):
+        with claimed(state_beside(where.cell)):
             pass
     except StateError as error:
         raise Failure(

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from cellctl.cli.asking import asked
-from cellctl.cli.io_cell import model_of, state_of
+from cellctl.cli.io_cell import model_of
 from cellctl.cli.io_lease import try_lease
 from cellctl.cli.io_points import Where, check_cell_rests, device_of, fitting, pointing, signals_of, visited
+from cellctl.cli.places import state_beside
 from cellctl.cli.terminal import UNREACHABLE, Failure, number, say, table, visible
 from cellctl.commission.report import Point
 
@@ -150,7 +151,7 @@ def _all(where: Where, names: Sequence[str], folder: Path, by: str) -> int:
         if not enough and _open_points(found, files.record):
             say(f"{device}, {devices.index(device) + 1} of {len(devices)} devices:")
             try:
-                _, enough = _tested(_Meant(found, state=state_of(where.cell)), files, by)
+                _, enough = _tested(_Meant(found, state=state_beside(where.cell)), files, by)
             except Failure as failure:
                 if failure.code != UNREACHABLE:
                     raise
@@ -213,7 +214,7 @@ def _stand(found: "Found", record: Path, trouble: str) -> tuple[str, int, int, i
 def _meant(names: Sequence[str], where: Where) -> _Meant:
     """The device, the signals that are named, and whether its lease is: DEVICE.lease, if that is no signal."""
     found, points = device_of(names, where)
-    state = None if where.profile else state_of(where.cell)
+    state = None if where.profile else state_beside(where.cell)
     lease = "lease" in points and "lease" not in found.signals
     if lease and found.lease is None:
         raise click.UsageError(f"the profile of {found.device.id} says no `lease`")
